@@ -1,0 +1,206 @@
+"""Open a docx only after it has been found harmless.
+
+A docx is a zip of XML parts. Before any of it reaches an XML parser or LibreOffice
+the archive is bounded (entries, bytes, ratio, names) and its content is refused
+where it is active or points outside: macros, OLE objects, document type
+definitions, linked resources, fields that load or run something.
+"""
+
+import io
+import re
+import zipfile
+from collections.abc import Mapping
+from dataclasses import dataclass
+
+from service.errors import UnsafeArchive
+
+_CFB_MAGIC = b"\xd0\xcf\x11\xe0\xa1\xb1\x1a\xe1"
+_ZIP_MAGIC = b"PK\x03\x04"
+_READ_BYTES = 1 << 16
+_RELATIONSHIP = re.compile(rb"<(?:\w+:)?Relationship\b[^>]*>", re.S)
+_ATTRIBUTE = re.compile(rb"(\w+)\s*=\s*(?:\"([^\"]*)\"|'([^']*)')", re.S)
+_FIELD_TEXT = re.compile(rb"<w:(?:instrText|delInstrText)\b[^>]*>([^<]*)<|<w:fldSimple\b[^>]*w:instr=\"([^\"]*)\"")
+_FORBIDDEN_FIELD = re.compile(rb"^\s*(?:INCLUDE\w*|DDE\w*|LINK|IMPORT|DATABASE|RD)\b", re.I)
+_FORBIDDEN_RELATIONSHIPS = (
+    b"/oleObject",
+    b"/package",
+    b"/vbaProject",
+    b"/control",
+    b"/activeXControl",
+    b"/aFChunk",
+    b"/attachedTemplate",
+    b"/frame",
+    b"/subDocument",
+)
+_MAIN_TYPE = b"application/vnd.openxmlformats-officedocument.wordprocessingml.document.main+xml"
+
+
+@dataclass(frozen=True, slots=True)
+class ArchiveLimits:
+    """Bounds on an archive before and while it is unpacked.
+
+    Attributes:
+        entries: Most members.
+        total_bytes: Most unpacked bytes of all members together.
+        entry_bytes: Most unpacked bytes of one member.
+        ratio: Largest unpacked : packed ratio of one member of 64 kB or more.
+    """
+
+    entries: int = 2_000
+    total_bytes: int = 100_000_000
+    entry_bytes: int = 50_000_000
+    ratio: int = 200
+
+
+def read_docx(data: bytes, limits: ArchiveLimits | None = None) -> dict[str, bytes]:
+    """Unpack a docx within bounds and refuse what must not be opened.
+
+    Args:
+        data: The file.
+        limits: Bounds; the defaults fit any real official document.
+
+    Returns:
+        Part name (no leading slash) to bytes, in the order of the archive.
+
+    Raises:
+        UnsafeArchive: With a stable ``type_code``: ``not-docx``, ``encrypted``,
+            ``archive-limit``, ``archive-names``, ``dtd-forbidden``,
+            ``active-content`` or ``external-resource``.
+    """
+    parts = read_zip(data, limits or ArchiveLimits())
+    content_types = parts.get("[Content_Types].xml", b"")
+    if b"macroEnabled" in content_types:
+        raise _unsafe("active-content", "文件含有宏（docm），请另存为不含宏的 .docx 后再提交。")
+    if _MAIN_TYPE not in content_types or "word/document.xml" not in parts:
+        raise _unsafe("not-docx", "这不是 Word 文档（.docx），请用 Word 或 WPS 另存为 .docx 后再提交。")
+    for name, content in parts.items():
+        _check_part(name, content)
+    return parts
+
+
+def read_zip(data: bytes, limits: ArchiveLimits) -> dict[str, bytes]:
+    """Unpack a zip within bounds, counting real bytes, not declared ones.
+
+    Args:
+        data: The archive.
+        limits: Bounds.
+
+    Returns:
+        Member name to bytes.
+
+    Raises:
+        UnsafeArchive: ``not-docx``, ``encrypted``, ``archive-limit`` or ``archive-names``.
+    """
+    if data.startswith(_CFB_MAGIC):
+        raise _unsafe("encrypted", "文件已加密或是旧版 .doc，请去掉密码并另存为 .docx 后再提交。")
+    if not data.startswith(_ZIP_MAGIC):
+        raise _unsafe("not-docx", "这不是 Word 文档（.docx），请用 Word 或 WPS 另存为 .docx 后再提交。")
+    try:
+        with zipfile.ZipFile(io.BytesIO(data)) as archive:
+            return _unpack(archive, limits)
+    except (zipfile.BadZipFile, NotImplementedError, RuntimeError, EOFError, ValueError, OSError) as error:
+        raise _unsafe("not-docx", "文件已损坏，无法打开，请重新导出后再提交。", detail=repr(error)) from error
+    except Exception as error:  # zlib.error has no public base class
+        if isinstance(error, UnsafeArchive):
+            raise
+        raise _unsafe("not-docx", "文件已损坏，无法打开，请重新导出后再提交。", detail=repr(error)) from error
+
+
+def write_docx(parts: Mapping[str, bytes]) -> bytes:
+    """Pack parts into a docx whose bytes depend on the parts alone.
+
+    Args:
+        parts: Part name to bytes; the order is kept.
+
+    Returns:
+        The archive, with a constant time stamp on every member.
+    """
+    buffer = io.BytesIO()
+    with zipfile.ZipFile(buffer, "w", zipfile.ZIP_DEFLATED) as archive:
+        for name, content in parts.items():
+            info = zipfile.ZipInfo(name, date_time=(1980, 1, 1, 0, 0, 0))
+            info.compress_type = zipfile.ZIP_DEFLATED
+            info.create_system = 0
+            archive.writestr(info, content)
+    return buffer.getvalue()
+
+
+def _unpack(archive: zipfile.ZipFile, limits: ArchiveLimits) -> dict[str, bytes]:
+    members = archive.infolist()
+    if len(members) > limits.entries:
+        raise _unsafe("archive-limit", f"压缩包内有 {len(members)} 个文件，超过上限 {limits.entries}。")
+    parts: dict[str, bytes] = {}
+    folded: set[str] = set()
+    total = 0
+    for member in members:
+        name = member.filename
+        if name.casefold() in folded or _bad_name(member.orig_filename) or _bad_name(name):
+            raise _unsafe("archive-names", "压缩包内有重复或不合法的文件名，文件可能被改动过。")
+        folded.add(name.casefold())
+        if member.flag_bits & 0x1:
+            raise _unsafe("encrypted", "压缩包内有加密的文件，请去掉密码后再提交。")
+        if member.is_dir():
+            continue
+        content = _read_member(archive, member, limits, total)
+        total += len(content)
+        parts[name] = content
+    return parts
+
+
+def _bad_name(name: str) -> bool:
+    pieces = name.replace("\\", "/").split("/")
+    return "\0" in name or "\\" in name or name.startswith("/") or ".." in pieces or ":" in pieces[0]
+
+
+def _read_member(
+    archive: zipfile.ZipFile, member: zipfile.ZipInfo, limits: ArchiveLimits, already: int
+) -> bytes:
+    chunks = []
+    size = 0
+    packed = max(1, member.compress_size)
+    with archive.open(member) as stream:
+        while chunk := stream.read(_READ_BYTES):
+            size += len(chunk)
+            too_dense = size >= _READ_BYTES and size > packed * limits.ratio
+            if size > limits.entry_bytes or already + size > limits.total_bytes or too_dense:
+                raise _unsafe("archive-limit", "文件解压后过大，无法处理；请减小内容后再提交。")
+            chunks.append(chunk)
+    return b"".join(chunks)
+
+
+def _check_part(name: str, content: bytes) -> None:
+    lowered = name.lower()
+    if "vbaproject" in lowered or "/activex/" in lowered or "/embeddings/" in lowered:
+        raise _unsafe("active-content", "文件含有宏、控件或嵌入对象，请删除后再提交。", detail=name)
+    if not lowered.endswith((".xml", ".rels", ".vml")):
+        return
+    if content[:2] in (b"\xff\xfe", b"\xfe\xff") or b"\0" in content[:4]:
+        raise _unsafe("not-docx", "文件的文字编码不是 UTF-8，请用 Word 或 WPS 另存后再提交。", detail=name)
+    if b"<!DOCTYPE" in content or b"<!ENTITY" in content:
+        raise _unsafe("dtd-forbidden", "文件含有文档类型定义（DTD），不予处理。", detail=name)
+    if lowered.endswith(".rels"):
+        _check_relationships(name, content)
+    else:
+        _check_fields(name, content)
+
+
+def _check_relationships(name: str, content: bytes) -> None:
+    for element in _RELATIONSHIP.findall(content):
+        values = {key: double or single for key, double, single in _ATTRIBUTE.findall(element)}
+        kind = values.get(b"Type", b"")
+        if kind.endswith(_FORBIDDEN_RELATIONSHIPS):
+            raise _unsafe("active-content", "文件含有嵌入对象、控件或外部模板，请删除后再提交。", detail=name)
+        if values.get(b"TargetMode", b"").lower() == b"external":
+            scheme = values.get(b"Target", b"").split(b":", 1)[0].lower()
+            if not (kind.endswith(b"/hyperlink") and scheme in (b"http", b"https", b"mailto")):
+                raise _unsafe("external-resource", "文件引用了外部图片或文件，请改为插入后再提交。", detail=name)
+
+
+def _check_fields(name: str, content: bytes) -> None:
+    for instruction, simple in _FIELD_TEXT.findall(content):
+        if _FORBIDDEN_FIELD.match(instruction or simple):
+            raise _unsafe("active-content", "文件含有会读取外部内容的域（如 INCLUDETEXT、DDE），请删除后再提交。", detail=name)
+
+
+def _unsafe(code: str, message: str, *, detail: str = "") -> UnsafeArchive:
+    return UnsafeArchive(message, code=code, detail=detail)

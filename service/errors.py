@@ -1,0 +1,248 @@
+"""Every failure wenyin can name, with its HTTP status and exit code.
+
+::
+
+    ServiceError
+    ├── RequestError                the caller must change the request
+    │   ├── MalformedJson           400  the body is not strict JSON
+    │   ├── InvalidRequest          422  values break the schema; lists every fault
+    │   ├── UnknownTemplate         404  no template of that id
+    │   ├── TooLarge                413  over a size limit
+    │   ├── UnsupportedMedia        415  wrong Content-Type or Content-Encoding
+    │   ├── NotAcceptable           406  no such output format
+    │   ├── UnsafeArchive           422  a docx that must not be opened
+    │   ├── NotVerifiable           422  a file that cannot be examined
+    │   └── LayoutOverflow          422  the text does not fit the page rules
+    ├── TemplateError               500  a template of ours is broken
+    ├── SealError                   500  the finished document failed its own check
+    ├── ConversionError
+    │   ├── ConversionFailed        502  LibreOffice made no usable PDF
+    │   ├── ConversionTimeout       504  the deadline passed; the process group was killed
+    │   ├── ConverterBusy           429  the queue is full
+    │   ├── NoSpace                 503  the work folder is full
+    │   └── ConverterUnavailable    503  no working LibreOffice
+    └── ConfigError                 -    start-up only
+
+``str(error)`` is Chinese and safe to show; ``error.detail`` is for the log alone.
+"""
+
+from collections.abc import Sequence
+from dataclasses import dataclass
+from enum import IntEnum
+from typing import ClassVar
+
+
+class ExitCode(IntEnum):
+    """Exit codes of the command line; 130 (Ctrl-C) is the shell's own."""
+
+    OK = 0
+    INTERNAL = 1
+    USAGE = 2
+    REQUEST = 3
+    VERDICT = 4
+    TEMPLATE = 5
+    CONVERSION = 6
+    UNAVAILABLE = 7
+    CONFIG = 8
+
+
+@dataclass(frozen=True, slots=True, order=True)
+class Fault:
+    """One thing wrong with one value of the input.
+
+    Attributes:
+        pointer: JSON Pointer (RFC 6901) to the value; ``""`` is the whole document.
+        keyword: Stable name of the broken rule: a JSON Schema keyword, or one of ours.
+        message: Chinese sentence that names the field and says what to do.
+    """
+
+    pointer: str
+    keyword: str
+    message: str
+
+
+class ServiceError(Exception):
+    """Base of all named failures.
+
+    Args:
+        message: Chinese, safe to show to whoever sent the request.
+        detail: For the log only: tool output, paths, the cause.
+        faults: All faults found in the input, in the order of their pointers.
+        code: Replaces the class's stable type for this one error.
+        retry_after_s: Seconds after which the same request is worth repeating.
+    """
+
+    code: ClassVar[str] = "internal"
+    title: ClassVar[str] = "服务内部错误"
+    http_status: ClassVar[int] = 500
+    exit_code: ClassVar[ExitCode] = ExitCode.INTERNAL
+    retryable: ClassVar[bool] = False
+
+    def __init__(
+        self,
+        message: str,
+        *,
+        detail: str = "",
+        faults: Sequence[Fault] = (),
+        code: str | None = None,
+        retry_after_s: int | None = None,
+    ) -> None:
+        super().__init__(message)
+        self.detail = detail
+        self.faults = tuple(sorted(faults))
+        self.type_code = code or self.code
+        self.retry_after_s = retry_after_s
+
+
+class RequestError(ServiceError):
+    """The caller must change the request; repeating it unchanged cannot help."""
+
+    code = "bad-request"
+    title = "请求有误"
+    http_status = 400
+    exit_code = ExitCode.REQUEST
+
+
+class MalformedJson(RequestError):
+    """The body is not strict JSON; ``type_code`` says in which way."""
+
+    code = "json-syntax"
+    title = "JSON 无法读取"
+
+
+class InvalidRequest(RequestError):
+    """Values break the template's schema or rules; ``faults`` has them all."""
+
+    code = "invalid-request"
+    title = "数据不符合模板要求"
+    http_status = 422
+
+
+class UnknownTemplate(RequestError):
+    """No template has that id."""
+
+    code = "unknown-template"
+    title = "没有这个模板"
+    http_status = 404
+
+
+class TooLarge(RequestError):
+    """The body or an uploaded file is over a limit."""
+
+    code = "too-large"
+    title = "内容过大"
+    http_status = 413
+
+
+class UnsupportedMedia(RequestError):
+    """The Content-Type or Content-Encoding is not one that is read here."""
+
+    code = "unsupported-media-type"
+    title = "不支持的内容类型"
+    http_status = 415
+
+
+class NotAcceptable(RequestError):
+    """The asked-for output format does not exist."""
+
+    code = "not-acceptable"
+    title = "不支持的输出格式"
+    http_status = 406
+
+
+class UnsafeArchive(RequestError):
+    """A docx that must not be opened: bomb, active content, outside links."""
+
+    code = "unsafe-archive"
+    title = "文件不安全"
+    http_status = 422
+
+
+class NotVerifiable(RequestError):
+    """An uploaded file that cannot be examined within the limits."""
+
+    code = "not-verifiable"
+    title = "文件无法核验"
+    http_status = 422
+
+
+class LayoutOverflow(RequestError):
+    """The text does not fit the template's page rules."""
+
+    code = "layout-overflow"
+    title = "版面放不下"
+    http_status = 422
+
+
+class TemplateError(ServiceError):
+    """A template of ours is broken or uses an undeclared field."""
+
+    code = "template-error"
+    title = "模板有误"
+    exit_code = ExitCode.TEMPLATE
+
+
+class SealError(ServiceError):
+    """The finished document failed its own check and was withheld."""
+
+    code = "seal-failed"
+    title = "成品自检未通过"
+
+
+class ConversionError(ServiceError):
+    """Base of everything that goes wrong between docx and PDF."""
+
+    code = "conversion-error"
+    title = "转换失败"
+    exit_code = ExitCode.CONVERSION
+    retryable = True
+
+
+class ConversionFailed(ConversionError):
+    """LibreOffice ended without a usable PDF."""
+
+    code = "conversion-failed"
+    http_status = 502
+
+
+class ConversionTimeout(ConversionError):
+    """The deadline passed; the process group was killed."""
+
+    code = "conversion-timeout"
+    title = "转换超时"
+    http_status = 504
+
+
+class ConverterBusy(ConversionError):
+    """The bounded queue is full."""
+
+    code = "converter-busy"
+    title = "服务繁忙"
+    http_status = 429
+    exit_code = ExitCode.UNAVAILABLE
+
+
+class NoSpace(ConversionError):
+    """The work folder is full; nothing partial was served."""
+
+    code = "no-space"
+    title = "磁盘空间不足"
+    http_status = 503
+    exit_code = ExitCode.UNAVAILABLE
+
+
+class ConverterUnavailable(ConversionError):
+    """No working LibreOffice on this machine."""
+
+    code = "converter-missing"
+    title = "转换器不可用"
+    http_status = 503
+    exit_code = ExitCode.UNAVAILABLE
+
+
+class ConfigError(ServiceError):
+    """Settings are wrong; one message names every fault and its variable."""
+
+    code = "config-error"
+    title = "配置有误"
+    exit_code = ExitCode.CONFIG

@@ -1,0 +1,253 @@
+"""Values that pass between the stages; immutable, and no stage owns them."""
+
+import time
+from collections.abc import Mapping
+from dataclasses import dataclass, field
+from datetime import date
+from enum import StrEnum
+from pathlib import Path
+from typing import Any
+
+
+@dataclass(frozen=True, slots=True)
+class Deadline:
+    """A point on the monotonic clock by which a piece of work must have ended.
+
+    Attributes:
+        at_s: Monotonic seconds.
+    """
+
+    at_s: float
+
+    @classmethod
+    def after(cls, seconds: float) -> "Deadline":
+        """Return the deadline that many seconds from now."""
+        return cls(time.monotonic() + seconds)
+
+    def remaining_s(self) -> float:
+        """Return the seconds left, never below zero."""
+        return max(0.0, self.at_s - time.monotonic())
+
+    @property
+    def passed(self) -> bool:
+        """Whether no time is left."""
+        return self.remaining_s() <= 0.0
+
+
+class OutputFormat(StrEnum):
+    """What a rendered document is handed out as."""
+
+    PDF = "pdf"
+    DOCX = "docx"
+    BUNDLE = "bundle"
+
+
+@dataclass(frozen=True, slots=True)
+class FactRule:
+    """A public field that the token carries and the verdict page shows.
+
+    Attributes:
+        caption: Chinese caption on the verdict page, e.g. ``发文机关署名``.
+        pointer: JSON Pointer into the request data.
+        optional: Whether the fact may be dropped to keep the QR readable.
+    """
+
+    caption: str
+    pointer: str
+    optional: bool = False
+
+
+@dataclass(frozen=True, slots=True)
+class VerifyRule:
+    """How a template's data becomes a token; pointers go into the request data.
+
+    Attributes:
+        doc_type: Payload key 1: 1 notice, 2 plan, 3 report, 4 label, 5 commendation.
+        title: Pointer to the title.
+        ref: Pointer to the reference number (发文字号).
+        date: Pointer to the ISO date of the document (成文日期).
+        facts: Further public facts, in the order in which they are signed.
+    """
+
+    doc_type: int
+    title: str | None
+    ref: str | None
+    date: str | None
+    facts: tuple[FactRule, ...] = ()
+
+
+@dataclass(frozen=True, slots=True)
+class QrRule:
+    """Size and hiding place of the QR picture.
+
+    Attributes:
+        marker: Alternative text of the placeholder picture in the docx.
+        picture_mm: Side of the square picture, quiet zone included.
+        module_min_mm: Smallest side of one module that may be printed.
+        placeholder_px: Pixel side of the placeholder PNG, unusual on purpose.
+    """
+
+    marker: str
+    picture_mm: float
+    module_min_mm: float
+    placeholder_px: int
+
+
+@dataclass(frozen=True, slots=True)
+class PageRule:
+    """How many pages a rendered document may have."""
+
+    minimum: int
+    maximum: int
+
+
+@dataclass(frozen=True, slots=True)
+class TemplateSpec:
+    """One template folder, loaded and checked.
+
+    Attributes:
+        template_id: Folder name, used in URLs.
+        title: Chinese name of the document type.
+        version: Integer that its author raises; goes into the token.
+        directory: Where it was loaded from.
+        docx: Bytes of ``template.docx``.
+        schema: JSON Schema 2020-12 of the request data.
+        sample: Bytes of ``sample.json``.
+        fonts: Font names that the docx uses.
+        pages: Page rule.
+        verify: Token rule.
+        qr: QR rule.
+        file_name: Pattern of the download name; ``{title}`` etc. are pointers without slash.
+        sha256: Hex digest over docx, schema and manifest.
+    """
+
+    template_id: str
+    title: str
+    version: int
+    directory: Path
+    docx: bytes
+    schema: Mapping[str, Any]
+    sample: bytes
+    fonts: tuple[str, ...]
+    pages: PageRule
+    verify: VerifyRule
+    qr: QrRule
+    file_name: str
+    sha256: str
+
+
+@dataclass(frozen=True, slots=True)
+class Submission:
+    """Request data that passed every check of the schema stage.
+
+    Attributes:
+        data: Cleaned values: NFC, no zero-width characters, defaults untouched.
+        warnings: Chinese sentences about things that were mended or look odd.
+    """
+
+    data: Mapping[str, Any]
+    warnings: tuple[str, ...] = ()
+
+
+@dataclass(frozen=True, slots=True)
+class Claims:
+    """What a token says; every value here is public and shown to the reader.
+
+    Attributes:
+        doc_type: See `VerifyRule.doc_type`.
+        title: At most 40 characters, NFC.
+        ref: 发文字号, or a batch serial.
+        issued_on: 成文日期.
+        facts: Values in the order of the template's fact rules.
+        expires_on: Day after which the verdict is EXPIRED.
+        pages: Page count of the PDF.
+        pdf_text_mac: 8 bytes over the PDF's canonical text.
+        docx_text_mac: 8 bytes over the docx's canonical text.
+        seal_mode: 0 none, 1 picture, 2 certified electronic seal.
+        profile: Canonicalisation profile of the two MACs.
+        template_version: `TemplateSpec.version`.
+        draft: Whether the document was rendered as 草稿.
+    """
+
+    doc_type: int
+    title: str | None = None
+    ref: str | None = None
+    issued_on: date | None = None
+    facts: tuple[str, ...] = ()
+    expires_on: date | None = None
+    pages: int | None = None
+    pdf_text_mac: bytes | None = None
+    docx_text_mac: bytes | None = None
+    seal_mode: int = 0
+    profile: int = 1
+    template_version: int = 1
+    draft: bool = False
+
+
+class VerdictCode(StrEnum):
+    """The eleven answers to "is this genuine?"."""
+
+    EXACT = "EXACT"
+    TEXT_MATCH = "TEXT_MATCH"
+    CLAIMS_ONLY = "CLAIMS_ONLY"
+    ALTERED = "ALTERED"
+    REVOKED = "REVOKED"
+    EXPIRED = "EXPIRED"
+    KEY_COMPROMISED = "KEY_COMPROMISED"
+    UNKNOWN_KEY = "UNKNOWN_KEY"
+    BAD_TOKEN = "BAD_TOKEN"  # noqa: S105 - a verdict, not a secret
+    CONFLICT = "CONFLICT"
+    NO_SEAL = "NO_SEAL"
+
+
+@dataclass(frozen=True, slots=True)
+class Verdict:
+    """An answer with its reasons.
+
+    Attributes:
+        code: The verdict.
+        message: Chinese sentence for the reader.
+        claims: JSON-ready signed claims: issuer, type, title, ref, date, facts, pages …
+            Empty unless the token's signature is good.
+        checked: Chinese phrases: what was checked.
+        not_checked: Chinese phrases: what was not, said plainly.
+        document_id: Hex rid of the token, when its signature is good.
+        development: Whether the issuer is the development issuer made on first run.
+        authenticated_text: The text that matched, for TEXT_MATCH.
+    """
+
+    code: VerdictCode
+    message: str
+    claims: Mapping[str, Any] = field(default_factory=dict)
+    checked: tuple[str, ...] = ()
+    not_checked: tuple[str, ...] = ()
+    document_id: str | None = None
+    development: bool = False
+    authenticated_text: str | None = None
+
+
+@dataclass(frozen=True, slots=True)
+class RenderedDocument:
+    """A finished document in both of its forms.
+
+    Attributes:
+        template_id: Template it came from.
+        document_id: Hex rid; the same input gives the same id.
+        verify_url: What the QR says.
+        docx: Bytes with the real QR.
+        pdf: Bytes with the real QR; ``None`` when only the docx was asked for.
+        pages: Page count of the PDF.
+        file_stem: Safe download name without extension.
+        warnings: Chinese sentences.
+        timings_s: Seconds by stage.
+    """
+
+    template_id: str
+    document_id: str
+    verify_url: str
+    docx: bytes
+    pdf: bytes
+    pages: int
+    file_stem: str
+    warnings: tuple[str, ...] = ()
+    timings_s: Mapping[str, float] = field(default_factory=dict)
