@@ -19,6 +19,7 @@
     │   ├── ConversionFailed        502  LibreOffice made no usable PDF
     │   ├── ConversionTimeout       504  the deadline passed; the process group was killed
     │   ├── ConverterBusy           429  the queue is full
+    │   ├── QueueTimeout            503  the deadline passed while waiting
     │   ├── NoSpace                 503  the work folder is full
     │   └── ConverterUnavailable    503  no working LibreOffice
     └── ConfigError                 -    start-up only
@@ -219,6 +220,15 @@ class ConverterBusy(ConversionError):
     code = "converter-busy"
     title = "服务繁忙"
     http_status = 429
+    exit_code = ExitCode.UNAVAILABLE
+
+
+class QueueTimeout(ConversionError):
+    """The deadline passed before a converter was free."""
+
+    code = "queue-timeout"
+    title = "排队超时"
+    http_status = 503
     exit_code = ExitCode.UNAVAILABLE
 
 

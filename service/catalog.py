@@ -1,0 +1,178 @@
+"""The template folders: loaded once, checked at start, handed out as values."""
+
+import hashlib
+import json
+import tomllib
+from collections.abc import Iterator, Mapping
+from pathlib import Path
+from typing import Any
+
+from pydantic import BaseModel, ConfigDict, Field, ValidationError
+
+from service.archive import read_docx
+from service.errors import ServiceError, TemplateError, UnknownTemplate
+from service.model import FactRule, PageRule, QrRule, TemplateSpec, VerifyRule
+
+_POINTER = r"^(/[^/]+)+$"
+
+
+class _Strict(BaseModel):
+    model_config = ConfigDict(frozen=True, extra="forbid")
+
+
+class _Pages(_Strict):
+    minimum: int = Field(1, ge=1)
+    maximum: int = Field(200, ge=1, le=5_000)
+
+
+class _Fact(_Strict):
+    caption: str = Field(min_length=1, max_length=20)
+    pointer: str = Field(pattern=_POINTER)
+    optional: bool = False
+
+
+class _Verify(_Strict):
+    doc_type: int = Field(ge=1, le=255)
+    title: str | None = Field(None, pattern=_POINTER)
+    ref: str | None = Field(None, pattern=_POINTER)
+    date: str | None = Field(None, pattern=_POINTER)
+    facts: tuple[_Fact, ...] = ()
+
+
+class _Qr(_Strict):
+    marker: str = Field("wenyin-qr", min_length=1)
+    picture_mm: float = Field(gt=5, le=100)
+    module_min_mm: float = Field(0.33, ge=0.25, le=2)
+    placeholder_px: int = Field(311, ge=101, le=2_000)
+
+
+class _Manifest(_Strict):
+    title: str = Field(min_length=1)
+    version: int = Field(ge=1, le=65_535)
+    file_name: str = "{title}"
+    fonts: tuple[str, ...] = ()
+    pages: _Pages = _Pages()
+    verify: _Verify
+    qr: _Qr
+
+
+class Catalog:
+    """All templates of a folder, by id.
+
+    Args:
+        specs: Loaded templates.
+        faults: Folder name to the Chinese reason why it was left out.
+    """
+
+    def __init__(self, specs: Mapping[str, TemplateSpec], faults: Mapping[str, str] | None = None) -> None:
+        self._specs = dict(specs)
+        self.faults = dict(faults or {})
+
+    @classmethod
+    def load(cls, directory: Path) -> "Catalog":
+        """Load every template folder below ``directory``.
+
+        A broken folder is left out and named in `faults`; the others serve.
+
+        Raises:
+            TemplateError: There is no usable template at all.
+        """
+        specs: dict[str, TemplateSpec] = {}
+        faults: dict[str, str] = {}
+        for folder in sorted(path.parent for path in directory.glob("*/template.toml")):
+            try:
+                specs[folder.name] = load_template(folder)
+            except ServiceError as error:
+                faults[folder.name] = str(error)
+        if not specs:
+            reasons = "；".join(faults.values()) or "文件夹内没有模板"
+            raise TemplateError(f"模板文件夹 {directory} 不可用：{reasons}")
+        return cls(specs, faults)
+
+    def get(self, template_id: str) -> TemplateSpec:
+        """Return the template of that id.
+
+        Raises:
+            UnknownTemplate: There is none; the message lists those that exist.
+        """
+        try:
+            return self._specs[template_id]
+        except KeyError:
+            known = "、".join(self._specs)
+            raise UnknownTemplate(f"没有名为“{template_id[:60]}”的模板，可用的有：{known}。") from None
+
+    def __iter__(self) -> Iterator[TemplateSpec]:
+        return iter(self._specs.values())
+
+    def __len__(self) -> int:
+        return len(self._specs)
+
+
+def load_template(folder: Path) -> TemplateSpec:
+    """Read and check one template folder.
+
+    Args:
+        folder: Holds ``template.docx``, ``template.toml``, ``schema.json``, ``sample.json``.
+
+    Returns:
+        The template.
+
+    Raises:
+        TemplateError: A file is missing or wrong; the message names folder and file.
+    """
+    docx = _read(folder, "template.docx")
+    manifest_bytes = _read(folder, "template.toml")
+    schema_bytes = _read(folder, "schema.json")
+    sample = _read(folder, "sample.json")
+    manifest = _parse_manifest(folder, manifest_bytes)
+    try:
+        schema: dict[str, Any] = json.loads(schema_bytes)
+    except ValueError as error:
+        raise TemplateError(f"模板 {folder.name} 的 schema.json 不是有效的 JSON：{error}") from error
+    try:
+        read_docx(docx)
+    except ServiceError as error:
+        raise TemplateError(f"模板 {folder.name} 的 template.docx 不可用：{error}") from error
+    digest = hashlib.sha256()
+    for content in (docx, manifest_bytes, schema_bytes):
+        digest.update(hashlib.sha256(content).digest())
+    return TemplateSpec(
+        template_id=folder.name,
+        title=manifest.title,
+        version=manifest.version,
+        directory=folder,
+        docx=docx,
+        schema=schema,
+        sample=sample,
+        fonts=manifest.fonts,
+        pages=PageRule(manifest.pages.minimum, manifest.pages.maximum),
+        verify=VerifyRule(
+            doc_type=manifest.verify.doc_type,
+            title=manifest.verify.title,
+            ref=manifest.verify.ref,
+            date=manifest.verify.date,
+            facts=tuple(FactRule(f.caption, f.pointer, f.optional) for f in manifest.verify.facts),
+        ),
+        qr=QrRule(**manifest.qr.model_dump()),
+        file_name=manifest.file_name,
+        sha256=digest.hexdigest(),
+    )
+
+
+def _read(folder: Path, name: str) -> bytes:
+    try:
+        return (folder / name).read_bytes()
+    except OSError as error:
+        raise TemplateError(f"模板 {folder.name} 缺少 {name}，或无法读取。", detail=repr(error)) from error
+
+
+def _parse_manifest(folder: Path, content: bytes) -> _Manifest:
+    try:
+        return _Manifest.model_validate(tomllib.loads(content.decode("utf-8")))
+    except (tomllib.TOMLDecodeError, UnicodeDecodeError) as error:
+        raise TemplateError(f"模板 {folder.name} 的 template.toml 无法读取：{error}") from error
+    except ValidationError as error:
+        places = "、".join(".".join(str(part) for part in item["loc"]) for item in error.errors())
+        raise TemplateError(
+            f"模板 {folder.name} 的 template.toml 有误，请检查：{places}。", detail=str(error)
+        ) from error

@@ -1,0 +1,140 @@
+"""Entry point and the commands that make or judge documents."""
+
+import json
+import sys
+from pathlib import Path
+from typing import Any
+
+import click
+
+from service.bootstrap import open_services
+from service.catalog import Catalog
+from service.cli.doctor import doctor
+from service.cli.output import configure_logging, read_input, report_errors, write_output
+from service.cli.serve import serve
+from service.errors import ExitCode
+from service.model import Deadline, OutputFormat, Verdict, VerdictCode
+from service.settings import Settings
+
+_SUFFIXES = {".pdf": OutputFormat.PDF, ".docx": OutputFormat.DOCX, ".zip": OutputFormat.BUNDLE}
+_GOOD = {VerdictCode.EXACT, VerdictCode.TEXT_MATCH, VerdictCode.CLAIMS_ONLY}
+_MARKS = ("/V/", "http://", "https://")
+
+
+@click.group(context_settings={"help_option_names": ["-h", "--help"]})
+@click.version_option(package_name="wenyin", prog_name="wenyin")
+def cli() -> None:
+    """文印：从 JSON 生成公文，并嵌入可核验的二维码。
+
+    退出码：0 成功；1 内部错误；2 用法错误；3 数据有误；4 核验未通过；5 模板有误；6 转换失败；7 服务不可用；8 配置有误。
+    """
+    configure_logging("warning", json_lines=False)
+
+
+@cli.command()
+@click.argument("template")
+@click.argument("data", metavar="DATA.json")
+@click.option("-o", "--output", required=True, help="输出文件；- 表示标准输出")
+@click.option(
+    "--format",
+    "output_format",
+    type=click.Choice([item.value for item in OutputFormat]),
+    help="默认按输出文件的扩展名，其次为 pdf",
+)
+@click.option("--draft", is_flag=True, help="草稿：加水印，二维码标明草稿")
+@report_errors
+def render(template: str, data: str, output: str, output_format: str | None, draft: bool) -> None:
+    """用 DATA.json（- 表示标准输入）生成一份文件。"""
+    if output_format:
+        chosen = OutputFormat(output_format)
+    else:
+        chosen = _SUFFIXES.get(Path(output).suffix.lower(), OutputFormat.PDF)
+    settings = Settings.from_env()
+    body = read_input(data, settings.body_limit_bytes)
+    with open_services(settings) as services:
+        deadline = Deadline.after(settings.timeout_s)
+        document = services.renderer.render(template, body, deadline, output=chosen, draft=draft)
+        if chosen is OutputFormat.BUNDLE:
+            content = services.renderer.bundle(document)
+        else:
+            content = document.pdf if chosen is OutputFormat.PDF else document.docx
+    write_output(output, content)
+    for warning in document.warnings:
+        click.echo(f"提醒：{warning}", err=True)
+    if output != "-":
+        click.echo(f"{output}：{document.pages} 页，文件编号 {document.document_id}", err=True)
+
+
+@cli.command()
+@click.argument("subject", metavar="FILE|URL")
+@click.option("--json", "as_json", is_flag=True, help="输出 JSON；输出不是终端时也是 JSON")
+@report_errors
+def verify(subject: str, as_json: bool) -> None:
+    """核验一个 PDF、docx，或二维码中的网址。"""
+    settings = Settings.from_env()
+    is_token = subject.isdecimal() or any(mark in subject for mark in _MARKS)
+    data = b"" if is_token else read_input(subject, settings.upload_limit_bytes)
+    with open_services(settings, with_converter=False) as services:
+        verdict = services.desk.verify_token(subject) if is_token else services.desk.verify_file(data)
+    if as_json or not sys.stdout.isatty():
+        click.echo(json.dumps(_verdict_fields(verdict), ensure_ascii=False))
+    else:
+        _print_verdict(verdict)
+    if verdict.code not in _GOOD:
+        sys.exit(ExitCode.VERDICT)
+
+
+@cli.group()
+def templates() -> None:
+    """查看模板。"""
+
+
+@templates.command("list")
+@report_errors
+def list_templates() -> None:
+    """列出全部模板。"""
+    catalog = Catalog.load(Settings.from_env().templates_dir)
+    for spec in catalog:
+        click.echo(f"{spec.template_id}\t{spec.title}\t版本 {spec.version}\t{spec.sha256[:12]}")
+    for folder, reason in catalog.faults.items():
+        click.echo(f"{folder}\t未载入：{reason}", err=True)
+
+
+@templates.command()
+@click.argument("template")
+@report_errors
+def sample(template: str) -> None:
+    """输出一个模板的样例数据。"""
+    catalog = Catalog.load(Settings.from_env().templates_dir)
+    write_output("-", catalog.get(template).sample)
+
+
+cli.add_command(serve)
+cli.add_command(doctor)
+
+
+def _verdict_fields(verdict: Verdict) -> dict[str, Any]:
+    return {
+        "verdict": verdict.code.value,
+        "claims": dict(verdict.claims),
+        "checked": list(verdict.checked),
+        "not_checked": list(verdict.not_checked),
+        "message": verdict.message,
+        "document_id": verdict.document_id,
+        "development": verdict.development,
+    }
+
+
+def _print_verdict(verdict: Verdict) -> None:
+    click.secho(f"{verdict.code.value}  {verdict.message}", bold=True)
+    for key, value in verdict.claims.items():
+        click.echo(f"  {key}: {json.dumps(value, ensure_ascii=False)}")
+    for item in verdict.checked:
+        click.echo(f"  已核验：{item}")
+    for item in verdict.not_checked:
+        click.echo(f"  未核验：{item}")
+
+
+def main() -> None:
+    """Run the command line."""
+    cli()

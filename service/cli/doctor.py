@@ -1,0 +1,53 @@
+"""``wenyin doctor``: what works on this machine, and what stands in for what."""
+
+import sys
+
+import click
+from rich.console import Console
+from rich.table import Table
+
+from service.bootstrap import Services, font_stage, open_services
+from service.cli.output import report_errors
+from service.errors import ExitCode
+from service.settings import Settings
+
+
+@click.command()
+@report_errors
+def doctor() -> None:
+    """检查 LibreOffice、字体、隔离层、密钥和模板，并试转换一份文件。"""
+    settings = Settings.from_env()
+    console = Console()
+    with open_services(settings) as services:
+        _show_converter(console, services)
+        _show_fonts(console, settings)
+        _show_keys(console, services)
+        for spec in services.catalog:
+            console.print(f"模板：{spec.template_id} {spec.title}（版本 {spec.version}）")
+        for folder, reason in services.catalog.faults.items():
+            console.print(f"[red]模板未载入：{folder}：{reason}[/red]")
+        state = services.readiness.check()
+    console.print(f"试转换：{'正常' if state.ready else '失败'}。{'' if state.ready else state.reason}")
+    if not state.ready:
+        sys.exit(ExitCode.UNAVAILABLE)
+
+
+def _show_converter(console: Console, services: Services) -> None:
+    state = services.converter.state()
+    console.print(f"LibreOffice：{state.version or '未找到'}（引擎 {state.engine}）")
+    console.print("隔离层：" + "、".join(state.layers))
+    for missing in state.missing_layers:
+        console.print(f"[yellow]缺少的隔离层：{missing}[/yellow]")
+
+
+def _show_fonts(console: Console, settings: Settings) -> None:
+    table = Table("公文字体", "实际字体", "说明", "文件")
+    for row in font_stage(settings).report():
+        table.add_row(row.name, row.face, row.note, str(row.path or ""))
+    console.print(table)
+
+
+def _show_keys(console: Console, services: Services) -> None:
+    for issuer in services.keyring.issuers_public():
+        mark = "（开发试用）" if issuer.get("development") else ""
+        console.print(f"签发单位：{issuer['name']}{mark}")

@@ -1,0 +1,1 @@
+"""Child processes, their sandbox and their temporary folders."""

@@ -1,0 +1,127 @@
+"""One child process: its own group, limits and environment, gone by the deadline."""
+
+import contextlib
+import os
+import signal
+import subprocess
+import threading
+import time
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass
+from pathlib import Path
+
+from service.model import Deadline
+
+_GROUP_GONE_S = 3.0
+_POLL_S = 0.01
+_OUTPUT_BYTES = 8_192
+
+
+@dataclass(frozen=True, slots=True)
+class Limits:
+    """Resource limits of a child, set by ``prlimit`` so that no code runs between fork and exec.
+
+    Attributes:
+        address_space_bytes: RLIMIT_AS.
+        cpu_s: RLIMIT_CPU in seconds.
+        file_bytes: RLIMIT_FSIZE.
+        open_files: RLIMIT_NOFILE.
+    """
+
+    address_space_bytes: int
+    cpu_s: int
+    file_bytes: int
+    open_files: int = 1_024
+
+    def wrap(self, command: Sequence[str]) -> list[str]:
+        """Return the command that sets these limits, then runs ``command``."""
+        return [
+            "prlimit",
+            "--core=0",
+            f"--as={self.address_space_bytes}",
+            f"--cpu={self.cpu_s}",
+            f"--fsize={self.file_bytes}",
+            f"--nofile={self.open_files}",
+            "--",
+            *command,
+        ]
+
+
+@dataclass(frozen=True, slots=True)
+class Ended:
+    """How a child ended.
+
+    Attributes:
+        returncode: As `subprocess.Popen.returncode`; negative is a signal.
+        timed_out: Whether the deadline passed and the group was killed.
+        output: The last bytes of stdout and stderr together.
+    """
+
+    returncode: int
+    timed_out: bool
+    output: str
+
+
+def run(
+    command: Sequence[str],
+    *,
+    environment: Mapping[str, str],
+    directory: Path,
+    output_file: Path,
+    deadline: Deadline,
+) -> Ended:
+    """Run a child to its end or to the deadline, then make sure that its group is gone.
+
+    Args:
+        command: Program and arguments.
+        environment: The child's whole environment; nothing is inherited.
+        directory: Its working folder.
+        output_file: Takes stdout and stderr; a file, since a pipe could be held open by a grandchild.
+        deadline: The group gets SIGKILL when it passes.
+
+    Returns:
+        How it ended.
+
+    Raises:
+        OSError: The program cannot be started, or the output file not be written.
+    """
+    with output_file.open("wb") as output:
+        child = subprocess.Popen(
+            command,
+            env=dict(environment),
+            cwd=directory,
+            stdin=subprocess.DEVNULL,
+            stdout=output,
+            stderr=subprocess.STDOUT,
+            start_new_session=True,
+        )
+        timed_out = False
+        try:
+            child.wait(deadline.remaining_s())
+        except subprocess.TimeoutExpired:
+            timed_out = True
+        finally:
+            end_group(child)
+    return Ended(child.returncode, timed_out, _tail(output_file))
+
+
+def end_group(child: "subprocess.Popen[bytes]") -> None:
+    """Kill whatever is left of a child's process group and wait until it is gone."""
+    with contextlib.suppress(ProcessLookupError, PermissionError):
+        os.killpg(child.pid, signal.SIGKILL)
+    child.wait()
+    give_up_at = time.monotonic() + _GROUP_GONE_S
+    pause = threading.Event()
+    while time.monotonic() < give_up_at:
+        try:
+            os.killpg(child.pid, 0)
+        except (ProcessLookupError, PermissionError):
+            return
+        pause.wait(_POLL_S)
+
+
+def _tail(path: Path) -> str:
+    with path.open("rb") as stream:
+        stream.seek(0, os.SEEK_END)
+        stream.seek(max(0, stream.tell() - _OUTPUT_BYTES))
+        return stream.read().decode("utf-8", "replace")

@@ -1,0 +1,29 @@
+"""Reading, rasterising and finishing PDFs; the only home of the PDF libraries."""
+
+from service.pdf.finish import FinishedPdf, PdfStamp, finish_pdf
+from service.pdf.read import (
+    PdfLimits,
+    PictureSpot,
+    find_picture,
+    page_count,
+    pdf_text,
+    picture_sizes,
+    pypdf_text,
+    render_pages,
+    render_spot,
+)
+
+__all__ = [
+    "FinishedPdf",
+    "PdfLimits",
+    "PdfStamp",
+    "PictureSpot",
+    "find_picture",
+    "finish_pdf",
+    "page_count",
+    "pdf_text",
+    "picture_sizes",
+    "pypdf_text",
+    "render_pages",
+    "render_spot",
+]

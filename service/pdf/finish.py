@@ -1,0 +1,189 @@
+"""The last touch on LibreOffice's PDF: the real QR, constant dates, a constant id.
+
+One rewrite does all of it, so that nothing but a signature may follow.
+"""
+
+import hashlib
+import io
+import re
+from collections.abc import Iterator
+from dataclasses import dataclass
+from datetime import date
+from typing import Any
+
+import pypdf
+from pypdf.generic import (
+    ArrayObject,
+    ByteStringObject,
+    DictionaryObject,
+    IndirectObject,
+    NameObject,
+    NumberObject,
+    StreamObject,
+    TextStringObject,
+)
+
+from service.errors import SealError
+
+_EPOCH = date(2020, 1, 1)
+_XMP_DATE = re.compile(rb"(<xmp:(CreateDate|ModifyDate|MetadataDate)>)[^<]*(</xmp:\2>)")
+_ICC_DATE = slice(24, 36)
+_ICC_PROFILE_ID = slice(84, 100)
+_DESCENDANTS = "/DescendantFonts"
+
+
+@dataclass(frozen=True, slots=True)
+class PdfStamp:
+    """What to put into the PDF.
+
+    Attributes:
+        placeholder_px: Pixel side of the placeholder picture.
+        width_px: Width of the 1-bit picture that takes its place.
+        height_px: Its height.
+        rows: Its rows, one bit a pixel, each row padded to a byte, 1 is white.
+        dated: Stands in for the times of creation and change, so that the same input gives the same bytes.
+    """
+
+    placeholder_px: int
+    width_px: int
+    height_px: int
+    rows: bytes
+    dated: date | None = None
+
+
+@dataclass(frozen=True, slots=True)
+class FinishedPdf:
+    """The finished file and what was seen while it was written.
+
+    Attributes:
+        pdf: The bytes.
+        fonts: Names of the fonts, subset prefix removed.
+        loose_fonts: Names of fonts that are not embedded.
+    """
+
+    pdf: bytes
+    fonts: frozenset[str]
+    loose_fonts: frozenset[str]
+
+
+def finish_pdf(pdf: bytes, stamp: PdfStamp) -> FinishedPdf:
+    """Swap the placeholder for the QR and make everything that varies constant.
+
+    Args:
+        pdf: LibreOffice's output.
+        stamp: What to put in.
+
+    Returns:
+        The finished file.
+
+    Raises:
+        SealError: The placeholder is not there exactly once.
+    """
+    reader = pypdf.PdfReader(io.BytesIO(pdf))
+    writer = pypdf.PdfWriter(clone_from=reader)
+    writer.pdf_header = reader.pdf_header
+    pictures = [item for item in _pictures(writer) if _side(item) == (stamp.placeholder_px,) * 2]
+    if len(pictures) != 1:
+        raise SealError(
+            "模板中的二维码占位图没有出现在成品中，或出现了多次，请检查模板。",
+            detail=f"{len(pictures)} image objects of {stamp.placeholder_px} px",
+        )
+    _replace_picture(writer, pictures[0], stamp)
+    _make_dates_constant(writer, stamp.dated or _EPOCH)
+    _make_profiles_constant(writer)
+    fonts, loose = _fonts(writer)
+    _set_id(writer, hashlib.sha256(pdf_without_id(writer)).digest()[:16])
+    return FinishedPdf(_written(writer), frozenset(fonts), frozenset(loose))
+
+
+def pdf_without_id(writer: pypdf.PdfWriter) -> bytes:
+    """Return the file as it would be written with an empty id."""
+    _set_id(writer, b"\0" * 16)
+    return _written(writer)
+
+
+def _set_id(writer: pypdf.PdfWriter, value: bytes) -> None:
+    writer._ID = ArrayObject((ByteStringObject(value), ByteStringObject(value)))
+
+
+def _written(writer: pypdf.PdfWriter) -> bytes:
+    buffer = io.BytesIO()
+    writer.write(buffer)
+    return buffer.getvalue()
+
+
+def _objects(writer: pypdf.PdfWriter) -> Iterator[Any]:
+    return (item for item in writer._objects if item is not None)
+
+
+def _pictures(writer: pypdf.PdfWriter) -> Iterator[StreamObject]:
+    for item in _objects(writer):
+        if isinstance(item, StreamObject) and item.get("/Subtype") == "/Image":
+            yield item
+
+
+def _side(picture: StreamObject) -> tuple[int, int]:
+    return int(picture["/Width"]), int(picture["/Height"])
+
+
+def _replace_picture(writer: pypdf.PdfWriter, old: StreamObject, stamp: PdfStamp) -> None:
+    for key in ("/SMask", "/Mask"):
+        if key in old:
+            raise SealError("模板中的二维码占位图不应带透明度，请检查模板。", detail=f"placeholder has {key}")
+    new = StreamObject()
+    new.set_data(stamp.rows)
+    new.update(
+        {
+            NameObject("/Type"): NameObject("/XObject"),
+            NameObject("/Subtype"): NameObject("/Image"),
+            NameObject("/Width"): NumberObject(stamp.width_px),
+            NameObject("/Height"): NumberObject(stamp.height_px),
+            NameObject("/ColorSpace"): NameObject("/DeviceGray"),
+            NameObject("/BitsPerComponent"): NumberObject(1),
+        }
+    )
+    number = writer._objects.index(old)
+    writer._objects[number] = new.flate_encode()
+    writer._objects[number].indirect_reference = IndirectObject(number + 1, 0, writer)
+
+
+def _make_dates_constant(writer: pypdf.PdfWriter, dated: date) -> None:
+    # China has one time zone; the hour is midnight because none is known.
+    pdf_date = TextStringObject(f"D:{dated:%Y%m%d}000000+08'00'")
+    iso_date = f"{dated:%Y-%m-%d}T00:00:00+08:00".encode()
+    info = writer._info
+    if info is not None:
+        for key in ("/CreationDate", "/ModDate"):
+            info.get_object()[NameObject(key)] = pdf_date
+    metadata = writer.root_object.get("/Metadata")
+    if metadata is not None:
+        stream = metadata.get_object()
+        stream.set_data(_XMP_DATE.sub(rb"\g<1>" + iso_date + rb"\g<3>", stream.get_data()))
+
+
+def _make_profiles_constant(writer: pypdf.PdfWriter) -> None:
+    """Blank the creation time and id that LibreOffice writes into its sRGB profile."""
+    for intent in writer.root_object.get("/OutputIntents", []):
+        profile = intent.get_object().get("/DestOutputProfile")
+        if profile is None:
+            continue
+        stream = profile.get_object()
+        content = bytearray(stream.get_data())
+        content[_ICC_DATE] = bytes((7, 228, 0, 1, 0, 1, 0, 0, 0, 0, 0, 0))
+        content[_ICC_PROFILE_ID] = bytes(16)
+        stream.set_data(bytes(content))
+
+
+def _fonts(writer: pypdf.PdfWriter) -> tuple[set[str], set[str]]:
+    names: set[str] = set()
+    loose: set[str] = set()
+    for item in _objects(writer):
+        if not isinstance(item, DictionaryObject) or item.get("/Type") != "/Font" or _DESCENDANTS in item:
+            continue
+        name = str(item.get("/BaseFont", "/?"))[1:].split("+")[-1]
+        names.add(name)
+        descriptor = item.get("/FontDescriptor")
+        holder = descriptor.get_object() if descriptor is not None else {}
+        if not any(key in holder for key in ("/FontFile", "/FontFile2", "/FontFile3")):
+            loose.add(name)
+    return names, loose

@@ -1,0 +1,207 @@
+"""Text, page count, pictures and rasters of a PDF."""
+
+import io
+import threading
+from collections.abc import Iterator
+from contextlib import contextmanager
+from dataclasses import dataclass
+from typing import Any
+
+import pypdf
+import pypdf.errors
+import pypdfium2
+import pypdfium2.raw
+from PIL import Image
+
+from service.errors import NotVerifiable, SealError
+
+_POINTS_PER_INCH = 72.0
+
+# PDFium is not thread-safe, and its calls are short.
+_PDFIUM = threading.RLock()
+
+
+@dataclass(frozen=True, slots=True)
+class PdfLimits:
+    """Bounds on a PDF that somebody uploaded.
+
+    Attributes:
+        pages: Most pages.
+        page_side_pt: Longest side of a page, in points; A0 is 3370.
+        raster_px: Most pixels of one rendered page.
+    """
+
+    pages: int = 200
+    page_side_pt: float = 3_400.0
+    raster_px: int = 40_000_000
+
+
+@dataclass(frozen=True, slots=True)
+class PictureSpot:
+    """Where a picture stands on a page.
+
+    Attributes:
+        page: Page index from 0.
+        left_pt: Left edge, in points from the page's left.
+        bottom_pt: Lower edge, in points from the page's foot.
+        right_pt: Right edge.
+        top_pt: Upper edge.
+    """
+
+    page: int
+    left_pt: float
+    bottom_pt: float
+    right_pt: float
+    top_pt: float
+
+
+@contextmanager
+def _opened(pdf: bytes) -> Iterator[Any]:
+    with _PDFIUM:
+        try:
+            document = pypdfium2.PdfDocument(pdf)
+        except pypdfium2.PdfiumError as error:
+            raise NotVerifiable(
+                "PDF 文件已损坏或有密码，无法读取；请上传签发的原文件。", detail=repr(error)
+            ) from error
+        try:
+            yield document
+        finally:
+            document.close()
+
+
+def page_count(pdf: bytes) -> int:
+    """Return the number of pages.
+
+    Raises:
+        NotVerifiable: The file cannot be read.
+    """
+    with _opened(pdf) as document:
+        return len(document)
+
+
+def pdf_text(pdf: bytes, limits: PdfLimits | None = None) -> str:
+    """Return the text layer as PDFium reads it, pages in order.
+
+    Args:
+        pdf: The file.
+        limits: Bounds; the defaults suit an upload.
+
+    Raises:
+        NotVerifiable: The file cannot be read or is over a limit.
+    """
+    with _opened(pdf) as document:
+        _check_limits(document, limits or PdfLimits())
+        pages = []
+        for page in document:
+            textpage = page.get_textpage()
+            pages.append(textpage.get_text_range())
+            textpage.close()
+            page.close()
+        return "\n".join(pages)
+
+
+def pypdf_text(pdf: bytes) -> str:
+    """Return the text layer as pypdf reads it: a second opinion.
+
+    Raises:
+        NotVerifiable: The file cannot be read.
+    """
+    try:
+        reader = pypdf.PdfReader(io.BytesIO(pdf))
+        return "\n".join(page.extract_text() for page in reader.pages)
+    except (pypdf.errors.PyPdfError, ValueError, KeyError, TypeError, RecursionError) as error:
+        raise NotVerifiable("PDF 文件的文字无法读取。", detail=repr(error)) from error
+
+
+def picture_sizes(pdf: bytes) -> list[tuple[int, int]]:
+    """Return (width, height) in pixels of every picture drawn, pages in order.
+
+    Raises:
+        NotVerifiable: The file cannot be read.
+    """
+    sizes = []
+    with _opened(pdf) as document:
+        for page in document:
+            for item in page.get_objects(filter=[pypdfium2.raw.FPDF_PAGEOBJ_IMAGE]):
+                sizes.append(item.get_px_size())
+            page.close()
+    return sizes
+
+
+def find_picture(pdf: bytes, side_px: int) -> PictureSpot:
+    """Find the one square picture of that pixel size.
+
+    Args:
+        pdf: A file of our own making.
+        side_px: Pixel side of the placeholder.
+
+    Raises:
+        SealError: There is none, or more than one.
+    """
+    spots = []
+    with _opened(pdf) as document:
+        for number, page in enumerate(document):
+            for item in page.get_objects(filter=[pypdfium2.raw.FPDF_PAGEOBJ_IMAGE]):
+                if item.get_px_size() == (side_px, side_px):
+                    spots.append(PictureSpot(number, *item.get_bounds()))
+            page.close()
+    if len(spots) != 1:
+        raise SealError(
+            "模板中的二维码占位图没有出现在成品中，或出现了多次，请检查模板。",
+            detail=f"{len(spots)} pictures of {side_px} px",
+        )
+    return spots[0]
+
+
+def render_spot(pdf: bytes, spot: PictureSpot, dpi: int) -> Image.Image:
+    """Rasterise only the place of a picture, in grey.
+
+    Args:
+        pdf: The file.
+        spot: The place.
+        dpi: Dots per inch.
+    """
+    with _opened(pdf) as document:
+        page = document[spot.page]
+        width, height = page.get_size()
+        bitmap = page.render(
+            scale=dpi / _POINTS_PER_INCH,
+            crop=(spot.left_pt, spot.bottom_pt, width - spot.right_pt, height - spot.top_pt),
+            grayscale=True,
+        )
+        image: Image.Image = bitmap.to_pil().copy()
+        page.close()
+        return image
+
+
+def render_pages(pdf: bytes, dpi: int, limits: PdfLimits | None = None) -> Iterator[Image.Image]:
+    """Rasterise page after page, in grey, as a reader would see them.
+
+    Args:
+        pdf: The file.
+        dpi: Dots per inch; lowered for a page whose raster would be over the limit.
+        limits: Bounds.
+
+    Raises:
+        NotVerifiable: The file cannot be read or is over a limit.
+    """
+    bounds = limits or PdfLimits()
+    with _opened(pdf) as document:
+        _check_limits(document, bounds)
+        for page in document:
+            width, height = page.get_size()
+            scale = dpi / _POINTS_PER_INCH
+            if width * height * scale * scale > bounds.raster_px:
+                scale = (bounds.raster_px / (width * height)) ** 0.5
+            yield page.render(scale=scale, grayscale=True).to_pil().copy()
+            page.close()
+
+
+def _check_limits(document: Any, limits: PdfLimits) -> None:
+    pages = len(document)
+    if not 1 <= pages <= limits.pages:
+        raise NotVerifiable(f"PDF 有 {pages} 页，超出可核验的范围（1–{limits.pages} 页）。")
+    for number in range(pages):
+        if max(document.get_page_size(number)) > limits.page_side_pt:
+            raise NotVerifiable(f"PDF 第 {number + 1} 页的尺寸过大，无法核验。")

@@ -1,0 +1,300 @@
+"""Renderer: request bytes in, a sealed document out."""
+
+import hashlib
+import json
+import time
+import unicodedata
+from collections.abc import Callable, Iterator, Mapping
+from contextlib import contextmanager
+from dataclasses import dataclass, field, replace
+from datetime import date
+from typing import Any
+from urllib.parse import urlsplit
+
+from service.archive import read_docx, write_docx
+from service.catalog import Catalog
+from service.convert import Converter
+from service.docx import swap_picture
+from service.errors import ConverterUnavailable, LayoutOverflow, SealError
+from service.fill import fill_docx
+from service.model import Claims, Deadline, OutputFormat, RenderedDocument, Submission, TemplateSpec
+from service.pdf import PdfStamp, find_picture, finish_pdf, page_count, pdf_text, render_spot
+from service.pipeline.naming import as_text, file_stem, pick
+from service.schema import Validator, parse_json
+from service.verification import (
+    KeyRing,
+    QrSymbol,
+    SymbolTooDense,
+    TokenKey,
+    decode_symbols,
+    decode_token,
+    docx_text,
+    make_symbol,
+    mint_token,
+    packed_rows,
+    png_bytes,
+    rid,
+    text_mac,
+    verify_url,
+)
+
+_SELF_CHECK_DPI = 200
+_PNG_MODULE_PX = 8
+_SHOWN_CHARS = 20
+
+
+@dataclass(slots=True)
+class _Clock:
+    """Seconds spent by stage."""
+
+    seconds: dict[str, float] = field(default_factory=dict)
+
+    @contextmanager
+    def stage(self, name: str) -> Iterator[None]:
+        begun = time.perf_counter()
+        try:
+            yield
+        finally:
+            self.seconds[name] = self.seconds.get(name, 0.0) + time.perf_counter() - begun
+
+
+@dataclass(frozen=True, slots=True)
+class _Sealed:
+    token: bytes
+    url: str
+    symbol: QrSymbol
+
+
+class Renderer:
+    """Fills, converts, seals and checks documents.
+
+    Args:
+        catalog: Templates.
+        converter: docx → PDF.
+        keyring: Signing keys and issuers.
+        has_glyph: Whether the configured fonts can draw a character.
+        base_url: Prefix of verification URLs.
+        issuer: Id of the signing issuer; ``None`` when there is only one.
+    """
+
+    def __init__(
+        self,
+        catalog: Catalog,
+        converter: Converter,
+        keyring: KeyRing,
+        has_glyph: Callable[[str], bool],
+        base_url: str,
+        issuer: str | None = None,
+    ) -> None:
+        self.catalog = catalog
+        self.converter = converter
+        self._keyring = keyring
+        self._has_glyph = has_glyph
+        self._base_url = base_url
+        self._issuer = issuer
+        self._validators = {spec.template_id: Validator(spec.schema) for spec in catalog}
+
+    def check(self, template_id: str, body: bytes) -> Submission:
+        """Parse and check request data without rendering anything.
+
+        Raises:
+            UnknownTemplate: No such template.
+            MalformedJson: The body is not strict JSON.
+            InvalidRequest: Values break the schema; all faults at once.
+        """
+        self.catalog.get(template_id)
+        return self._validators[template_id].validate(self.parse(body), has_glyph=self._has_glyph)
+
+    def parse(self, body: bytes) -> dict[str, Any]:
+        """Parse strict JSON whose top level is an object.
+
+        Raises:
+            MalformedJson: It is not.
+        """
+        value: dict[str, Any] = parse_json(body)
+        return value
+
+    def render(
+        self,
+        template_id: str,
+        body: bytes,
+        deadline: Deadline,
+        *,
+        output: OutputFormat = OutputFormat.PDF,
+        draft: bool = False,
+    ) -> RenderedDocument:
+        """Turn request bytes into a finished document.
+
+        Args:
+            template_id: Which template.
+            body: JSON as UTF-8.
+            deadline: Covers everything, the wait for a converter included.
+            output: A docx alone is also made while LibreOffice is missing.
+            draft: Mark the pages and the token as 草稿.
+
+        Returns:
+            Both forms of the document; the same input gives the same id and token.
+
+        Raises:
+            ServiceError: Any leaf of the tree in `service.errors`.
+        """
+        clock = _Clock()
+        with clock.stage("schema"):
+            submission = self.check(template_id, body)
+        spec = self.catalog.get(template_id)
+        with clock.stage("fill"):
+            extras = {"verify_host": urlsplit(self._base_url).netloc, "draft": draft}
+            docx = fill_docx(spec.docx, submission.data, extras, optional=_optional_keys(spec))
+        warnings = list(submission.warnings)
+        pdf = b""
+        try:
+            with clock.stage("convert"):
+                pdf = self.converter.convert(docx, deadline)
+        except ConverterUnavailable:
+            if output is not OutputFormat.DOCX:
+                raise
+            warnings.append("LibreOffice 不可用：未生成 PDF，二维码中不含 PDF 文字摘要与页数。")
+        with clock.stage("seal"):
+            sealed, finished, pages = self._seal(spec, submission.data, docx, pdf, draft)
+            docx = swap_picture(docx, spec.qr.marker, png_bytes(sealed.symbol, _PNG_MODULE_PX))
+        return RenderedDocument(
+            template_id=template_id,
+            document_id=rid(decode_token(sealed.token).signed_bytes),
+            verify_url=sealed.url,
+            docx=docx,
+            pdf=finished,
+            pages=pages,
+            file_stem=file_stem(spec.file_name, submission.data, spec.title),
+            warnings=tuple(warnings),
+            timings_s=clock.seconds,
+        )
+
+    def bundle(self, document: RenderedDocument) -> bytes:
+        """Pack docx, PDF and ``manifest.json`` into one zip; same input, same bytes."""
+        spec = self.catalog.get(document.template_id)
+        files = {f"{document.file_stem}.docx": document.docx, f"{document.file_stem}.pdf": document.pdf}
+        manifest = {
+            "document_id": document.document_id,
+            "verify_url": document.verify_url,
+            "template": {"id": spec.template_id, "version": spec.version, "sha256": spec.sha256},
+            "pages": document.pages,
+            "warnings": list(document.warnings),
+            "files": [
+                {"name": name, "size": len(content), "sha256": hashlib.sha256(content).hexdigest()}
+                for name, content in files.items()
+            ],
+        }
+        text = json.dumps(manifest, ensure_ascii=False, indent=2) + "\n"
+        return write_docx({**files, "manifest.json": text.encode()})
+
+    def _seal(
+        self, spec: TemplateSpec, data: Mapping[str, Any], docx: bytes, pdf: bytes, draft: bool
+    ) -> tuple[_Sealed, bytes, int]:
+        key = self._keyring.signing_key(self._issuer)
+        master = self._keyring.master
+        docx_mac = text_mac(master, key.kid, "hd", docx_text(read_docx(docx)))
+        if not pdf:
+            sealed = self._mint(spec, key, _claims(spec, data, draft, docx_mac, None, None))
+            return sealed, b"", 0
+        pages = page_count(pdf)
+        _check_pages(spec, data, pages)
+        text = pdf_text(pdf)
+        _check_text(data, text)
+        pdf_mac = text_mac(master, key.kid, "hp", text)
+        sealed = self._mint(spec, key, _claims(spec, data, draft, docx_mac, pdf_mac, pages))
+        finished = self._finish(spec, pdf, sealed, _issued_on(spec, data))
+        return sealed, finished, pages
+
+    def _mint(self, spec: TemplateSpec, key: TokenKey, claims: Claims) -> _Sealed:
+        """Mint the token; leave out optional facts from the last on until the QR is readable."""
+        droppable = [number for number, rule in enumerate(spec.verify.facts) if rule.optional]
+        while True:
+            token = mint_token(claims, key)
+            url = verify_url(self._base_url, token)
+            try:
+                return _Sealed(token, url, make_symbol(url, spec.qr.module_min_mm, spec.qr.picture_mm))
+            except SymbolTooDense:
+                if not droppable:
+                    raise
+                last = droppable.pop()
+                facts = tuple("" if number == last else fact for number, fact in enumerate(claims.facts))
+                claims = replace(claims, facts=facts)
+
+    def _finish(self, spec: TemplateSpec, pdf: bytes, sealed: _Sealed, dated: date | None) -> bytes:
+        width_px, height_px, rows = packed_rows(sealed.symbol)
+        spot = find_picture(pdf, spec.qr.placeholder_px)
+        stamp = PdfStamp(spec.qr.placeholder_px, width_px, height_px, rows, dated)
+        finished = finish_pdf(pdf, stamp)
+        if finished.loose_fonts:
+            raise SealError("成品中有未嵌入的字体。", detail="、".join(sorted(finished.loose_fonts)))
+        read_back = decode_symbols(render_spot(finished.pdf, spot, _SELF_CHECK_DPI))
+        if read_back != (sealed.url,):
+            raise SealError(
+                "成品中的二维码无法读出，请检查模板中二维码的大小与位置。", detail=repr(read_back)
+            )
+        return finished.pdf
+
+
+def _optional_keys(spec: TemplateSpec) -> list[str]:
+    required = set(spec.schema.get("required", ()))
+    return [key for key in spec.schema.get("properties", {}) if key not in required]
+
+
+def _issued_on(spec: TemplateSpec, data: Mapping[str, Any]) -> date | None:
+    text = pick(data, spec.verify.date)
+    return date.fromisoformat(text) if text else None
+
+
+def _claims(
+    spec: TemplateSpec,
+    data: Mapping[str, Any],
+    draft: bool,
+    docx_mac: bytes,
+    pdf_mac: bytes | None,
+    pages: int | None,
+) -> Claims:
+    rule = spec.verify
+    return Claims(
+        doc_type=rule.doc_type,
+        title=as_text(pick(data, rule.title)) or None,
+        ref=as_text(pick(data, rule.ref)) or None,
+        issued_on=_issued_on(spec, data),
+        facts=tuple(as_text(pick(data, fact.pointer)) for fact in rule.facts),
+        pages=pages,
+        pdf_text_mac=pdf_mac,
+        docx_text_mac=docx_mac,
+        template_version=spec.version,
+        draft=draft,
+    )
+
+
+def _check_pages(spec: TemplateSpec, data: Mapping[str, Any], pages: int) -> None:
+    if spec.pages.minimum <= pages <= spec.pages.maximum:
+        return
+    pointer, text = max(_strings(data, ""), key=lambda item: len(item[1]), default=("", ""))
+    raise LayoutOverflow(
+        f"成文 {pages} 页，模板只允许 {spec.pages.minimum}–{spec.pages.maximum} 页；"
+        f"最长的一项是 {pointer}（{len(text)} 字，“{text[:_SHOWN_CHARS]}…”），请缩短。"
+    )
+
+
+def _check_text(data: Mapping[str, Any], text: str) -> None:
+    """Refuse a PDF in which a character of the input is nowhere to be found."""
+    printed = set(unicodedata.normalize("NFKC", text))
+    for pointer, value in _strings(data, ""):
+        wanted = unicodedata.normalize("NFKC", value)
+        lost = sorted({char for char in wanted if ord(char) > 0x2E7F and char not in printed})
+        if lost:
+            names = "、".join(f"{char}（U+{ord(char):04X}）" for char in lost[:10])
+            raise SealError(f"成品中缺少 {pointer} 里的字：{names}。请检查模板是否印出了这一项。")
+
+
+def _strings(value: object, pointer: str) -> Iterator[tuple[str, str]]:
+    if isinstance(value, str):
+        yield pointer, value
+    elif isinstance(value, Mapping):
+        for key, item in value.items():
+            yield from _strings(item, f"{pointer}/{key}")
+    elif isinstance(value, list):
+        for number, item in enumerate(value):
+            yield from _strings(item, f"{pointer}/{number}")

@@ -1,0 +1,139 @@
+"""All settings: one table, read once from the environment, frozen afterwards."""
+
+import os
+from collections.abc import Mapping
+from pathlib import Path
+from typing import Annotated, Any, Literal
+from urllib.parse import urlsplit
+
+from pydantic import BaseModel, ConfigDict, Field, ValidationError, field_validator
+from pydantic_core import ErrorDetails
+
+from service.errors import ConfigError
+
+PREFIX = "WENYIN_"
+_ROOT = Path(__file__).resolve().parent.parent
+
+_Port = Annotated[int, Field(ge=0, le=65535)]
+_Positive = Annotated[int, Field(ge=1)]
+_Seconds = Annotated[float, Field(gt=0, le=3600)]
+
+
+class Settings(BaseModel):
+    """Every setting, its unit in its name; the variable is ``WENYIN_`` + the upper-case name."""
+
+    model_config = ConfigDict(frozen=True, extra="forbid", hide_input_in_errors=False)
+
+    host: str = Field("127.0.0.1", description="监听地址")
+    port: _Port = Field(8000, description="监听端口；0 表示由系统选择")
+    public_url: str | None = Field(
+        None, description="二维码中核验网址的前缀，如 https://v.example.gov.cn；默认用监听地址"
+    )
+    templates_dir: Path = Field(_ROOT / "templates" / "docx", description="模板文件夹")
+    state_dir: Path = Field(_ROOT / "var", description="密钥等本机状态所在文件夹，不入版本库")
+    keys_dir: Path | None = Field(None, description="密钥文件夹；默认为状态文件夹下的 keys")
+    issuer: str | None = Field(None, description="签发单位编号；只有一个签发单位时可不填")
+    work_dir: Path | None = Field(None, description="转换用临时文件夹；默认为系统临时文件夹下的 wenyin")
+    font_dir: Path | None = Field(None, description="存放已获授权字体的文件夹，其中的字体优先于替代字体")
+    soffice: Path | None = Field(None, description="soffice 程序的路径；默认自动查找")
+    converters: _Positive = Field(
+        default_factory=lambda: os.cpu_count() or 1, description="同时转换的数量；默认为处理器核数"
+    )
+    queue_limit: Annotated[int, Field(ge=0)] = Field(64, description="等待转换的请求上限，超过即返回 429")
+    timeout_s: _Seconds = Field(60.0, description="单个请求的时限（秒），含排队时间")
+    sandbox: Literal["auto", "require", "off"] = Field(
+        "auto", description="bubblewrap 隔离：auto 能用则用，require 不能用则拒绝启动，off 不用"
+    )
+    body_limit_bytes: _Positive = Field(4_000_000, description="JSON 请求体上限（字节）")
+    upload_limit_bytes: _Positive = Field(20_000_000, description="核验上传文件上限（字节）")
+    threads: _Positive = Field(16, description="每个 HTTP 进程的线程数")
+    log_level: Literal["debug", "info", "warning", "error"] = Field("info", description="日志级别")
+
+    @field_validator("public_url")
+    @classmethod
+    def _public_url_is_absolute(cls, value: str | None) -> str | None:
+        if value is None:
+            return None
+        parts = urlsplit(value)
+        if parts.scheme not in ("http", "https") or not parts.hostname or parts.query or parts.fragment:
+            raise ValueError("应为 http:// 或 https:// 开头的网址，不带问号和井号")
+        return value.rstrip("/")
+
+    @classmethod
+    def from_env(cls, environ: Mapping[str, str] | None = None) -> "Settings":
+        """Read all ``WENYIN_`` variables.
+
+        Args:
+            environ: Stands in for the process environment.
+
+        Returns:
+            The frozen settings.
+
+        Raises:
+            ConfigError: Names every faulty or unknown variable at once, in Chinese.
+        """
+        source = os.environ if environ is None else environ  # noqa: TID251 - the one place that may
+        values = {
+            key.removeprefix(PREFIX).lower(): value
+            for key, value in source.items()
+            if key.startswith(PREFIX) and value != ""
+        }
+        return cls.from_mapping(values)
+
+    @classmethod
+    def from_mapping(cls, values: Mapping[str, Any]) -> "Settings":
+        """Build settings from names without prefix.
+
+        Raises:
+            ConfigError: As `from_env`.
+        """
+        try:
+            return cls.model_validate(dict(values))
+        except ValidationError as error:
+            lines = [_fault(detail) for detail in error.errors()]
+            raise ConfigError("配置有误：" + "；".join(lines), detail=str(error)) from error
+
+    @property
+    def base_url(self) -> str:
+        """The prefix of verification URLs; never taken from a request's headers."""
+        if self.public_url:
+            return self.public_url
+        host = "127.0.0.1" if self.host in ("0.0.0.0", "::") else self.host  # noqa: S104
+        return f"http://{host}:{self.port}"
+
+    @property
+    def keys_folder(self) -> Path:
+        """The folder of the key ring."""
+        return self.keys_dir or self.state_dir / "keys"
+
+    @classmethod
+    def table(cls) -> list[tuple[str, str, str]]:
+        """Return (variable, default, description) of each setting, for the docs."""
+        rows = []
+        for name, info in cls.model_fields.items():
+            default = "" if info.default is None or info.default_factory else str(info.default)
+            rows.append((PREFIX + name.upper(), default.replace(f"{_ROOT}/", ""), info.description or ""))
+        return rows
+
+
+_MESSAGES = {
+    "extra_forbidden": "没有这个配置项",
+    "int_parsing": "应为整数",
+    "float_parsing": "应为数字",
+    "greater_than": "应大于 {gt}",
+    "greater_than_equal": "不得小于 {ge}",
+    "less_than_equal": "不得大于 {le}",
+    "literal_error": "只能取 {expected}",
+    "path_type": "应为路径",
+    "string_type": "应为文字",
+}
+
+
+def _fault(detail: ErrorDetails) -> str:
+    variable = PREFIX + "_".join(str(part) for part in detail["loc"]).upper()
+    kind = detail["type"]
+    if kind == "value_error":
+        reason = str(detail["ctx"]["error"])
+    else:
+        reason = _MESSAGES.get(kind, detail["msg"]).format(**detail.get("ctx", {}))
+    return f"{variable}={detail['input']!r}：{reason.replace(' or ', '、')}"

@@ -1,0 +1,70 @@
+"""The application factory."""
+
+import secrets
+import time
+
+import structlog
+from flask import Flask, Response, g, request
+
+from service.bootstrap import Services
+from service.web import api, docs, ops, pages, problems
+from service.web.context import SERVICES
+
+_LOG = structlog.get_logger("wenyin.http")
+_REQUEST_ID_BYTES = 8
+_OVERHEAD_BYTES = 64_000
+_FORM_PARTS = 20
+_FORM_TEXT_BYTES = 500_000
+_CSP = "default-src 'self'; base-uri 'none'; form-action 'self'; frame-ancestors 'none'"
+
+
+def create_app(services: Services) -> Flask:
+    """Build the WSGI application.
+
+    Args:
+        services: Everything that the composition root made.
+
+    Returns:
+        A Flask application that holds no state of its own.
+    """
+    app = Flask("service.web", static_url_path="/static")
+    app.config.update(
+        MAX_CONTENT_LENGTH=services.settings.upload_limit_bytes + _OVERHEAD_BYTES,
+        MAX_FORM_PARTS=_FORM_PARTS,
+        MAX_FORM_MEMORY_SIZE=_FORM_TEXT_BYTES,
+    )
+    app.json.ensure_ascii = False  # type: ignore[attr-defined]
+    app.json.sort_keys = False  # type: ignore[attr-defined]
+    app.extensions[SERVICES] = services
+    app.url_map.strict_slashes = False
+    problems.register(app)
+    for blueprint in (api.BLUEPRINT, pages.BLUEPRINT, docs.BLUEPRINT, ops.BLUEPRINT):
+        app.register_blueprint(blueprint)
+    app.before_request(_begin)
+    app.after_request(_end)
+    return app
+
+
+def _begin() -> None:
+    g.request_id = secrets.token_hex(_REQUEST_ID_BYTES)
+    g.begun_s = time.perf_counter()
+
+
+def _end(response: Response) -> Response:
+    headers = response.headers
+    headers["X-Request-Id"] = g.request_id
+    headers.setdefault("X-Content-Type-Options", "nosniff")
+    headers.setdefault("Content-Security-Policy", _CSP)
+    headers.setdefault("Referrer-Policy", "no-referrer")
+    headers.setdefault("Cache-Control", "no-store")
+    # The path of a verification page is a token; the rule names the page without it.
+    rule = request.url_rule.rule if request.url_rule else "-"
+    _LOG.info(
+        "request",
+        request_id=g.request_id,
+        method=request.method,
+        route=rule,
+        status=response.status_code,
+        seconds=round(time.perf_counter() - g.begun_s, 4),
+    )
+    return response

@@ -1,0 +1,29 @@
+"""Health and the API description."""
+
+from flask import Blueprint, Response, jsonify
+
+from service.web.context import services
+from service.web.openapi import build_openapi
+
+BLUEPRINT = Blueprint("ops", __name__)
+
+
+@BLUEPRINT.get("/livez")
+def livez() -> Response:
+    """The process answers."""
+    return jsonify({"status": "ok"})
+
+
+@BLUEPRINT.get("/readyz")
+def readyz() -> tuple[Response, int]:
+    """Documents can be made: a canary went through LibreOffice a short while ago."""
+    state = services().readiness.check()
+    body = {"status": "ok" if state.ready else "unavailable", "message": state.reason}
+    return jsonify(body), 200 if state.ready else 503
+
+
+@BLUEPRINT.get("/openapi.json")
+def openapi() -> Response:
+    """OpenAPI 3.1, assembled from the templates' schemas."""
+    found = services()
+    return jsonify(build_openapi(found.renderer.catalog, found.settings.base_url))

@@ -1,0 +1,89 @@
+"""Every failure as ``application/problem+json`` (RFC 9457), or as a page for people."""
+
+import json
+from http import HTTPStatus
+from typing import Any
+
+import structlog
+from flask import Flask, Response, g, render_template, request
+from werkzeug.exceptions import HTTPException, RequestEntityTooLarge
+
+from service.errors import ServiceError, TooLarge
+
+_LOG = structlog.get_logger("wenyin.problem")
+TYPE_PREFIX = "urn:wenyin:problem:"
+MEDIA_TYPE = "application/problem+json"
+_PAGE_PATHS = ("/V/", "/verify")
+
+_HTTP_PROBLEMS = {
+    400: ("bad-request", "请求格式有误。"),
+    404: ("not-found", "没有这个地址。"),
+    405: ("method-not-allowed", "这个地址不支持此请求方法。"),
+    406: ("not-acceptable", "不支持所要求的输出格式。"),
+    408: ("request-timeout", "请求超时。"),
+    414: ("uri-too-long", "网址过长。"),
+    415: ("unsupported-media-type", "不支持的内容类型。"),
+}
+
+
+def register(app: Flask) -> None:
+    """Hang the three handlers into the application."""
+    app.register_error_handler(ServiceError, _on_service_error)
+    app.register_error_handler(HTTPException, _on_http_exception)
+    app.register_error_handler(Exception, _on_exception)
+
+
+def _on_service_error(error: ServiceError) -> Response:
+    level = _LOG.error if error.http_status >= HTTPStatus.INTERNAL_SERVER_ERROR else _LOG.info
+    level("problem", request_id=g.get("request_id"), type=error.type_code, detail=error.detail[:2000])
+    body: dict[str, Any] = _body(error.type_code, error.title, error.http_status, str(error))
+    if error.faults:
+        body["errors"] = [
+            {"pointer": fault.pointer, "keyword": fault.keyword, "message": fault.message}
+            for fault in error.faults
+        ]
+    response = _answer(body)
+    if error.retry_after_s is not None:
+        response.headers["Retry-After"] = str(error.retry_after_s)
+    return response
+
+
+def _on_http_exception(error: HTTPException) -> Response:
+    if isinstance(error, RequestEntityTooLarge):
+        return _on_service_error(TooLarge("请求内容超过大小上限，请减小后重试。"))
+    status = error.code or 500
+    code, detail = _HTTP_PROBLEMS.get(status, (f"http-{status}", "请求无法处理。"))
+    response = _answer(_body(code, HTTPStatus(status).phrase, status, detail))
+    for key, value in error.get_headers():
+        if key.lower() in ("allow", "location", "retry-after", "www-authenticate"):
+            response.headers[key] = value
+    return response
+
+
+def _on_exception(error: Exception) -> Response:
+    _LOG.exception("unexpected", request_id=g.get("request_id"), error=type(error).__name__)
+    return _answer(_body("internal", "服务内部错误", 500, "服务内部错误，请凭请求编号联系管理员。"))
+
+
+def _body(code: str, title: str, status: int, detail: str) -> dict[str, Any]:
+    return {
+        "type": TYPE_PREFIX + code,
+        "title": title,
+        "status": status,
+        "detail": detail,
+        "instance": f"urn:wenyin:request:{g.get('request_id', '-')}",
+    }
+
+
+def _answer(body: dict[str, Any]) -> Response:
+    if request.path.startswith(_PAGE_PATHS) and wants_html():
+        html = render_template("problem.html", problem=body)
+        return Response(html, body["status"], content_type="text/html; charset=utf-8")
+    text = json.dumps(body, ensure_ascii=False)
+    return Response(text + "\n", body["status"], content_type=MEDIA_TYPE)
+
+
+def wants_html() -> bool:
+    """Whether the client is a browser rather than a program."""
+    accepted = request.accept_mimetypes
+    return accepted.best_match(("text/html", "application/json"), "text/html") == "text/html"
