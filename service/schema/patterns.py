@@ -18,7 +18,9 @@ _INSIDE = {r"\d": "0-9", r"\w": "0-9A-Za-z_"}
 _DATE = re.compile(r"\d{4}-\d{2}-\d{2}", re.A)
 _TIME = re.compile(r"\d{2}:\d{2}(:\d{2})?", re.A)
 _DATE_TIME = re.compile(r"\d{4}-\d{2}-\d{2}[Tt]\d{2}:\d{2}:\d{2}(\.\d{1,6})?([Zz]|[+-]\d{2}:\d{2})", re.A)
-_EMAIL = re.compile(r"[\w.!#$%&'*+/=?^`{|}~-]{1,64}@([a-z0-9]([a-z0-9-]{0,61}[a-z0-9])?\.)+[a-z]{2,63}", re.A | re.I)
+_EMAIL = re.compile(
+    r"[\w.!#$%&'*+/=?^`{|}~-]{1,64}@([a-z0-9]([a-z0-9-]{0,61}[a-z0-9])?\.)+[a-z]{2,63}", re.A | re.I
+)
 _URI = re.compile(r"[a-z][a-z0-9+.-]*:[!#$%&'()*+,/:;=?@\[\]\w.~-]+", re.A | re.I)
 
 

@@ -75,6 +75,7 @@ class Place:
         max_length: Most characters of a string here, if there is a sure limit.
         max_items: Most items of an array here, if there is a sure limit.
         whole: Whether a number here must be whole.
+        item_kinds: How many items of an array are told apart: those of ``prefixItems``, and the rest.
         members: Declared member names, in the schema's order.
     """
 
@@ -89,7 +90,11 @@ class Place:
         self.whole = any(sure and node.get("type") == "integer" for node, sure in spoken)
         names = (name for node, _ in spoken for name in node.get("properties", ()))
         self.members: tuple[str, ...] = tuple(dict.fromkeys(names))
-        self._patterns = tuple(dict.fromkeys(text for node, _ in spoken for text in node.get("patternProperties", ())))
+        prefix = max((len(node.get("prefixItems", ())) for node, _ in spoken), default=0)
+        self.item_kinds = prefix + 1
+        self._patterns = tuple(
+            dict.fromkeys(text for node, _ in spoken for text in node.get("patternProperties", ()))
+        )
 
     def _limit(self, keyword: str) -> int | None:
         limits = [int(node[keyword]) for node, sure in self._spoken if sure and keyword in node]
@@ -107,8 +112,7 @@ class Place:
     def _kind(self, key: PathKey) -> tuple[PathKey, ...]:
         # Names that the schema does not know share one entry, or a caller could fill the memory with them.
         if isinstance(key, int):
-            prefix = max((len(node.get("prefixItems", ())) for node, _ in self._spoken), default=0)
-            return (min(key, prefix),)
+            return (min(key, self.item_kinds - 1),)
         name = key if key in self.members else ""
         return (name, *(text for text in self._patterns if compile_pattern(text).search(key)))
 
@@ -125,7 +129,9 @@ class Place:
         for node, sure in self._spoken:
             own = [node["properties"][key]] if key in node.get("properties", ()) else []
             own += [
-                part for text, part in node.get("patternProperties", {}).items() if compile_pattern(text).search(key)
+                part
+                for text, part in node.get("patternProperties", {}).items()
+                if compile_pattern(text).search(key)
             ]
             heads += [(part, sure) for part in own or [node.get("additionalProperties")]]
         return heads
