@@ -1,0 +1,23 @@
+"""The first stage: from untrusted bytes to data that a template may be filled with.
+
+Order: `parse_json` (what the text is), then `Validator.validate` (characters, template schema, glyphs).
+Knows nothing of fonts, HTTP or settings; glyph coverage comes in as a callable.
+"""
+
+from service.schema.check import check_schema
+from service.schema.clean import CleanText, clean_text
+from service.schema.count import char_count, word_count
+from service.schema.strict_json import JsonLimits, parse_json
+from service.schema.validate import REPORT_LIMIT, Validator
+
+__all__ = [
+    "REPORT_LIMIT",
+    "CleanText",
+    "JsonLimits",
+    "Validator",
+    "char_count",
+    "check_schema",
+    "clean_text",
+    "parse_json",
+    "word_count",
+]

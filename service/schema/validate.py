@@ -1,0 +1,86 @@
+"""Raw JSON values in, a `Submission` out, or every fault at once."""
+
+import re
+from collections.abc import Callable, Iterator, Mapping
+from itertools import islice
+from typing import Any
+
+from service.errors import Fault, InvalidRequest
+from service.model import Submission
+from service.schema.check import check_schema
+from service.schema.dialect import make_validator
+from service.schema.messages import describe
+from service.schema.place import SchemaMap
+from service.schema.walk import FAULT_LIMIT, Walk
+
+REPORT_LIMIT = 200
+"""Most faults in one report; one more says how many were left out."""
+
+_ABOUT_VALUE = frozenset({"enum", "const", "anyOf", "oneOf", "pattern", "format"})
+_NUMBER = re.compile(r"\d+")
+
+
+class Validator:
+    """A template's schema, compiled once; safe to share between threads.
+
+    Args:
+        schema: JSON Schema 2020-12 of the template's data.
+
+    Raises:
+        TemplateError: As `check_schema`.
+    """
+
+    def __init__(self, schema: Mapping[str, Any]) -> None:
+        check_schema(schema)
+        self._validator = make_validator(schema)
+        self._map = SchemaMap(schema)
+
+    def validate(self, data: Any, *, has_glyph: Callable[[str], bool]) -> Submission:
+        """Clean and check one document's data.
+
+        Args:
+            data: JSON values, with `decimal.Decimal` for decimals; never changed.
+            has_glyph: Whether some configured face draws a character.
+
+        Returns:
+            Cleaned data, members in the schema's order, and warnings.
+
+        Raises:
+            InvalidRequest: With every fault of characters, schema and glyphs, at most 200 in the order
+                of their places and one that counts the rest.
+        """
+        root = self._map.root
+        walk = Walk(root, has_glyph)
+        cleaned = walk.clean(data)
+        faults = set(walk.faults)
+        if walk.complete:
+            faults.update(islice(self._schema_faults(cleaned, walk), FAULT_LIMIT))
+        if faults:
+            raise _refusal(_without_echoes(faults))
+        return Submission(cleaned, tuple(dict.fromkeys(walk.warnings)))
+
+    def _schema_faults(self, cleaned: Any, walk: Walk) -> Iterator[Fault]:
+        for error in self._validator.iter_errors(cleaned):
+            if tuple(error.absolute_path) not in walk.settled:
+                yield from describe(error, self._map.root)
+
+
+def _without_echoes(faults: set[Fault]) -> list[Fault]:
+    """Drop what a wrong type or an empty value breaks besides."""
+    plain = {fault.pointer for fault in faults if fault.keyword in {"type", "minLength"}}
+    kept = [fault for fault in faults if fault.keyword not in _ABOUT_VALUE or fault.pointer not in plain]
+    return sorted(kept, key=_place_order)
+
+
+def _place_order(fault: Fault) -> tuple[str, str, str]:
+    # Item 10 comes after item 2.
+    pointer = _NUMBER.sub(lambda digits: digits.group().zfill(9), fault.pointer)
+    return pointer, fault.keyword, fault.message
+
+
+def _refusal(faults: list[Fault]) -> InvalidRequest:
+    count = len(faults)
+    if count > REPORT_LIMIT:
+        rest = Fault("", "more", f"另有至少 {count - REPORT_LIMIT} 处问题没有列出，请先改正以上各处")
+        faults = [*faults[:REPORT_LIMIT], rest]
+    return InvalidRequest(f"数据有 {count} 处不符合要求，请逐条改正后重新提交", faults=faults)

@@ -1,0 +1,282 @@
+"""Changes to a key folder: the first issuer, a new key, a revocation.
+
+Each file is replaced whole, by rename, so that a running `KeyRing` never reads half of one.
+"""
+
+import base64
+import contextlib
+import errno
+import fcntl
+import json
+import os
+import secrets
+import shutil
+import tempfile
+from collections.abc import Iterator
+from datetime import date, timedelta
+from pathlib import Path
+from typing import Any
+
+from cryptography.hazmat.primitives import serialization
+from cryptography.hazmat.primitives.asymmetric import ec
+
+from service.errors import ConfigError, InvalidRequest
+from service.verification.issuers import ALGORITHM, KeyStatus, jwk_of, kid_of, thumbprint
+from service.verification.keyfiles import MASTER_BYTES, RID, read_folder
+from service.verification.keys import china_today
+
+DEVELOPMENT_NAME = "文印开发试用签发者（仅供试用，不具效力）"
+"""Name of the issuer made on first run; it says itself that it proves nothing."""
+
+DEVELOPMENT_ID = "dev"
+"""Id of the issuer made on first run."""
+
+_SIGNING_DAYS = 365
+_NAMES = ("issuers.json", "master.key", "private", "revoked", "keys.json")
+_CANNOT_REPLACE = (errno.EBUSY, errno.EXDEV, errno.EACCES, errno.EPERM, errno.EROFS)
+
+
+def create_development_issuer(folder: Path) -> None:
+    """Make a key folder with one issuer that has no authority, unless there is one already.
+
+    The folder appears whole, under its name, by one rename: of several processes that start
+    at once, one wins and the others find its keys.
+
+    Args:
+        folder: Where; left alone when anything is in it.
+
+    Raises:
+        ConfigError: The folder cannot be written.
+    """
+    if folder.is_dir():
+        with _locked(folder):  # waits for another process that is just moving its files in
+            if _holds_keys(folder):
+                return
+    try:
+        folder.parent.mkdir(parents=True, exist_ok=True)
+        _appear(folder)
+    except OSError as error:
+        raise ConfigError(
+            f"无法创建密钥文件夹 {folder.name}，请检查权限和磁盘空间。", detail=repr(error)
+        ) from error
+
+
+def add_issuer(
+    folder: Path, issuer_id: str, name: str, uscc: str | None = None, doc_types: tuple[int, ...] | None = None
+) -> str:
+    """Add an issuer with its first key; makes the folder when there is none.
+
+    Args:
+        folder: The key folder.
+        issuer_id: Short ASCII name.
+        name: Full Chinese name.
+        uscc: 统一社会信用代码, if any.
+        doc_types: Types that it may sign; ``None`` means all.
+
+    Returns:
+        Hex kid of the key.
+
+    Raises:
+        ConfigError: The id is taken, a value is malformed, or the folder is broken.
+    """
+    folder.mkdir(mode=0o700, parents=True, exist_ok=True)
+    with _locked(folder):
+        if not _holds_keys(folder):
+            _write_secret(folder / "master.key", secrets.token_bytes(MASTER_BYTES))
+            _write_json(folder / "keys.json", {"keys": []})
+            _write_json(folder / "issuers.json", {"issuers": []})
+        before = json.loads((folder / "issuers.json").read_text("utf-8"))
+        kinds = None if doc_types is None else list(doc_types)
+        record = {"id": issuer_id, "name": name, "uscc": uscc, "doc_types": kinds, "development": False}
+        _write_json(folder / "issuers.json", {"issuers": [*before["issuers"], record]})
+        try:
+            read_folder(folder)
+        except ConfigError:
+            _write_json(folder / "issuers.json", before)
+            raise
+        return _add_key(folder, issuer_id, china_today())
+
+
+def rotate_key(folder: Path, issuer_id: str, today: date | None = None) -> str:
+    """Give an issuer a new signing key and retire the ones it signed with until now.
+
+    Args:
+        folder: The key folder.
+        issuer_id: Whose key.
+        today: First day of the new key; defaults to today in Beijing.
+
+    Returns:
+        Hex kid of the new key, good for a year of signing.
+
+    Raises:
+        ConfigError: No such issuer, or the folder is broken.
+    """
+    with _locked(folder):
+        if issuer_id not in {issuer.issuer_id for issuer in read_folder(folder).issuers}:
+            raise ConfigError(f"issuers.json 中没有签发者“{issuer_id}”。")
+        return _add_key(folder, issuer_id, today or china_today())
+
+
+def set_key_status(folder: Path, kid_hex: str, status: KeyStatus) -> None:
+    """Retire a key, or declare it compromised: then none of its documents is believed.
+
+    Args:
+        folder: The key folder.
+        kid_hex: 8 hex digits.
+        status: The new status.
+
+    Raises:
+        ConfigError: No such key, or the folder is broken.
+    """
+    with _locked(folder):
+        read_folder(folder)
+        path = folder / "keys.json"
+        data = json.loads(path.read_text("utf-8"))
+        matching = [record for record in data["keys"] if record["kid"] == kid_hex]
+        if not matching:
+            raise ConfigError(f"keys.json 中没有 kid 为 {kid_hex} 的密钥。")
+        for record in matching:
+            record["status"] = status.value
+        _write_json(path, data)
+
+
+def revoke_document(folder: Path, kid_hex: str, document_id: str) -> None:
+    """Withdraw one document; a running service sees it at the next question.
+
+    Args:
+        folder: The key folder.
+        kid_hex: Key that signed it, 8 hex digits.
+        document_id: Its rid, 16 lower-case hex digits.
+
+    Raises:
+        InvalidRequest: The document id is malformed.
+        ConfigError: No such key, or the folder is broken.
+    """
+    if not RID.fullmatch(document_id):
+        raise InvalidRequest("文件编号应为 16 位小写十六进制数。")
+    with _locked(folder):
+        content = read_folder(folder)
+        if kid_hex not in {key.kid.hex() for key in content.keys}:
+            raise ConfigError(f"keys.json 中没有 kid 为 {kid_hex} 的密钥。")
+        counter, rids = content.revoked.get(kid_hex, (0, frozenset()))
+        (folder / "revoked").mkdir(mode=0o700, exist_ok=True)
+        record = {"kid": kid_hex, "ctr": counter + 1, "rids": sorted(rids | {document_id})}
+        _write_json(folder / "revoked" / f"{kid_hex}.json", record)
+
+
+def _holds_keys(folder: Path) -> bool:
+    return any((folder / name).exists() for name in _NAMES)
+
+
+def _appear(folder: Path) -> None:
+    try:
+        staged = Path(tempfile.mkdtemp(prefix=f".{folder.name}.", dir=folder.parent))
+    except OSError:
+        # The folder may be a mount point below a folder that cannot be written.
+        staged = Path(tempfile.mkdtemp(prefix=".new.", dir=folder))
+    try:
+        _fill(staged)
+        if staged.parent == folder:
+            _move_into(staged, folder)
+            return
+        try:
+            staged.rename(folder)
+        except OSError as error:
+            if error.errno in (errno.ENOTEMPTY, errno.EEXIST) and _holds_keys(folder):
+                return
+            if error.errno not in (*_CANNOT_REPLACE, errno.ENOTEMPTY, errno.EEXIST):
+                raise
+            _move_into(staged, folder)
+    finally:
+        shutil.rmtree(staged, ignore_errors=True)
+
+
+def _move_into(staged: Path, folder: Path) -> None:
+    # A mount point cannot be renamed over; the lock then does what the rename would have done.
+    with _locked(folder):
+        if _holds_keys(folder):
+            return
+        folder.chmod(0o700)
+        for name in _NAMES:
+            if (staged / name).exists():
+                shutil.move(staged / name, folder / name)
+
+
+def _fill(folder: Path) -> None:
+    _write_secret(folder / "master.key", secrets.token_bytes(MASTER_BYTES))
+    issuer = {
+        "id": DEVELOPMENT_ID,
+        "name": DEVELOPMENT_NAME,
+        "uscc": None,
+        "doc_types": None,
+        "development": True,
+    }
+    _write_json(folder / "issuers.json", {"issuers": [issuer]})
+    _write_json(folder / "keys.json", {"keys": []})
+    (folder / "revoked").mkdir(mode=0o700)
+    _add_key(folder, DEVELOPMENT_ID, None)
+    read_folder(folder)
+
+
+def _add_key(folder: Path, issuer_id: str, first_day: date | None) -> str:
+    private_key = ec.generate_private_key(ec.SECP256R1())
+    public_key = private_key.public_key()
+    pem = private_key.private_bytes(
+        serialization.Encoding.PEM, serialization.PrivateFormat.PKCS8, serialization.NoEncryption()
+    )
+    name = base64.urlsafe_b64encode(thumbprint(public_key)).rstrip(b"=").decode("ascii") + ".pem"
+    (folder / "private").mkdir(mode=0o700, exist_ok=True)
+    _write_secret(folder / "private" / name, pem)
+    data: dict[str, Any] = json.loads((folder / "keys.json").read_text("utf-8"))
+    for record in data["keys"]:
+        if record["issuer"] == issuer_id and record["status"] == KeyStatus.ACTIVE.value:
+            record["status"] = KeyStatus.RETIRED.value
+    last_day = None if first_day is None else first_day + timedelta(days=_SIGNING_DAYS)
+    record = {
+        "kid": kid_of(public_key).hex(),
+        "issuer": issuer_id,
+        "alg": ALGORITHM,
+        "status": KeyStatus.ACTIVE.value,
+        "not_before": first_day.isoformat() if first_day else None,
+        "not_after": last_day.isoformat() if last_day else None,
+        "jwk": jwk_of(public_key),
+        "private": name,
+    }
+    _write_json(folder / "keys.json", {"keys": [*data["keys"], record]})
+    return kid_of(public_key).hex()
+
+
+def _write_json(path: Path, value: object) -> None:
+    text = json.dumps(value, ensure_ascii=False, indent=2) + "\n"
+    _replace(path, text.encode("utf-8"), 0o644)
+
+
+def _write_secret(path: Path, data: bytes) -> None:
+    _replace(path, data, 0o600)
+
+
+def _replace(path: Path, data: bytes, mode: int) -> None:
+    descriptor, name = tempfile.mkstemp(prefix=f".{path.name}.", dir=path.parent)
+    try:
+        with os.fdopen(descriptor, "wb") as stream:
+            stream.write(data)
+            os.fchmod(stream.fileno(), mode)
+            stream.flush()
+            os.fsync(stream.fileno())
+        Path(name).replace(path)
+    except BaseException:
+        Path(name).unlink(missing_ok=True)
+        raise
+
+
+@contextlib.contextmanager
+def _locked(folder: Path) -> Iterator[None]:
+    try:
+        descriptor = os.open(folder, os.O_RDONLY | os.O_DIRECTORY)
+    except OSError as error:
+        raise ConfigError(f"没有密钥文件夹 {folder.name}。", detail=repr(error)) from error
+    try:
+        fcntl.flock(descriptor, fcntl.LOCK_EX)
+        yield
+    finally:
+        os.close(descriptor)

@@ -1,0 +1,248 @@
+"""Text to QR symbol and back; the only user of the QR, decoder and picture libraries.
+
+Error correction is always M: at a fixed printed size larger modules help a camera more
+than more redundancy does.
+"""
+
+import io
+from collections.abc import Sequence
+from dataclasses import dataclass
+from functools import lru_cache
+from typing import Any
+
+import qrcode
+import zxingcpp
+from PIL import Image
+from qrcode.constants import ERROR_CORRECT_M
+from qrcode.exceptions import DataOverflowError
+
+from service.errors import InvalidRequest, NotVerifiable, SealError
+
+QUIET_ZONE = 4
+"""Light modules on every side (ISO/IEC 18004 §6.3.8)."""
+
+QR_TOO_DENSE = "qr-too-dense"
+"""``type_code`` of the error for a symbol whose modules would be too small to scan."""
+
+MAX_PIXELS = 64_000_000
+"""Largest picture that is decoded: an A3 page at 600 dpi has 70 million, an A4 page 35."""
+
+_FIRST_MASK = 2
+_MASKS = (_FIRST_MASK, *(mask for mask in range(8) if mask != _FIRST_MASK))
+_MIN_SEGMENT = 12  # shorter runs cost more in segment headers than their mode saves
+_CHECK_SCALE = 3
+_PICTURE_FORMATS = ("PNG", "JPEG")
+
+
+@dataclass(frozen=True, slots=True)
+class QrSymbol:
+    """A QR symbol with its quiet zone.
+
+    Attributes:
+        modules: Rows from the top; ``True`` is dark.
+        version: 1 to 40.
+        module_mm: Printed side of one module.
+    """
+
+    modules: tuple[tuple[bool, ...], ...]
+    version: int
+    module_mm: float
+
+
+def module_mm(text: str, picture_mm: float) -> float:
+    """Tell how large a module would be, without drawing: for choosing what to leave out.
+
+    Args:
+        text: What the symbol would say.
+        picture_mm: Printed side of the picture, quiet zone included.
+
+    Returns:
+        Printed side of one module; 0 when no symbol can hold the text.
+    """
+    version = _version(text)
+    return picture_mm / _modules_per_side(version) if version else 0.0
+
+
+def make_symbol(text: str, module_min_mm: float, picture_mm: float) -> QrSymbol:
+    """Draw a symbol and read it back.
+
+    Args:
+        text: What it says.
+        module_min_mm: Smallest module that may be printed.
+        picture_mm: Printed side of the picture, quiet zone included.
+
+    Returns:
+        The smallest symbol that holds the text.
+
+    Raises:
+        InvalidRequest: With ``type_code`` `QR_TOO_DENSE`: the modules would be too small;
+            the caller may leave out optional facts and try again.
+        SealError: No mask gave a symbol that reads back as the text.
+    """
+    side_mm = module_mm(text, picture_mm)
+    if side_mm < module_min_mm:
+        raise InvalidRequest(
+            f"验证码内容过多：在 {picture_mm:g} 毫米见方内每个码元仅 {side_mm:.2f} 毫米，"
+            f"小于可扫描的 {module_min_mm:g} 毫米；请缩短标题或减少核验要素。",
+            code=QR_TOO_DENSE,
+        )
+    for mask in _MASKS:
+        modules, version = _draw(text, mask)
+        symbol = QrSymbol(modules, version, side_mm)
+        if _reads_back(symbol, text):
+            return symbol
+    raise SealError("生成的二维码未能通过回读检查。", detail=f"version {version}, {len(text)} characters")
+
+
+def png_bytes(symbol: QrSymbol, scale_px: int = 8) -> bytes:
+    """Return the symbol as a PNG whose bytes depend on the symbol alone.
+
+    Args:
+        symbol: From `make_symbol`.
+        scale_px: Pixels per module.
+
+    Returns:
+        1-bit PNG without time stamp or text.
+    """
+    buffer = io.BytesIO()
+    _picture(symbol, scale_px).save(buffer, "PNG", compress_level=9)
+    return buffer.getvalue()
+
+
+def packed_rows(symbol: QrSymbol, scale: int = 1) -> tuple[int, int, bytes]:
+    """Return the symbol as the samples of a PDF image (ISO 32000-1 §8.9.3).
+
+    Args:
+        symbol: From `make_symbol`.
+        scale: Pixels per module.
+
+    Returns:
+        Width and height in pixels, and rows from the top, one bit per pixel, each row
+        padded to whole bytes; 1 is white, as DeviceGray with one bit per component.
+    """
+    picture = _picture(symbol, scale)
+    return picture.width, picture.height, picture.tobytes()
+
+
+def decode_symbols(pixels: Image.Image) -> tuple[str, ...]:
+    """Read all QR codes of an image.
+
+    Args:
+        pixels: A rendered page, a crop of it, or a photograph.
+
+    Returns:
+        The texts, without duplicates; empty when there is none.
+
+    Raises:
+        NotVerifiable: The image has more than `MAX_PIXELS`.
+    """
+    _refuse_oversize(pixels)
+    grey = pixels if pixels.mode == "L" else _on_white(pixels).convert("L")
+    for binarizer in (zxingcpp.Binarizer.LocalAverage, zxingcpp.Binarizer.GlobalHistogram):
+        found = _read(grey, binarizer=binarizer)
+        if found:
+            return tuple(dict.fromkeys(found))
+    return ()
+
+
+def decode_picture(data: bytes) -> tuple[str, ...]:
+    """Read all QR codes of a PNG or JPEG file.
+
+    Args:
+        data: Untrusted bytes.
+
+    Returns:
+        The texts, without duplicates; empty when there is none.
+
+    Raises:
+        NotVerifiable: Not a PNG or JPEG, damaged, or more than `MAX_PIXELS`.
+    """
+    try:
+        with Image.open(io.BytesIO(data), formats=_PICTURE_FORMATS) as picture:
+            _refuse_oversize(picture)  # the size is in the header: nothing is unpacked yet
+            picture.load()
+            return decode_symbols(picture)
+    except NotVerifiable:
+        raise
+    except (Image.DecompressionBombError, Image.DecompressionBombWarning) as error:
+        raise _oversize() from error
+    except Exception as error:  # decoders raise OSError, SyntaxError, ValueError, struct.error ...
+        raise NotVerifiable("图片无法读取，请上传完好的 PNG 或 JPEG 图片。", detail=repr(error)) from error
+
+
+def _segments(text: str) -> Any:
+    code = qrcode.QRCode(error_correction=ERROR_CORRECT_M, border=QUIET_ZONE)
+    code.add_data(text, optimize=_MIN_SEGMENT)
+    return code
+
+
+@lru_cache(maxsize=64)
+def _version(text: str) -> int:
+    """Return the smallest version that holds the text, 0 for none."""
+    try:
+        return int(_segments(text).best_fit())
+    except (DataOverflowError, ValueError):
+        return 0
+
+
+def _modules_per_side(version: int) -> int:
+    return 17 + 4 * version + 2 * QUIET_ZONE
+
+
+def _draw(text: str, mask: int) -> tuple[tuple[tuple[bool, ...], ...], int]:
+    code = _segments(text)
+    # Choosing the best of eight masks by penalty takes four times as long as one mask, and a
+    # symbol of random digits looks the same under each.
+    code.mask_pattern = mask
+    code.make(fit=True)
+    return tuple(tuple(map(bool, row)) for row in code.get_matrix()), int(code.version)
+
+
+def _reads_back(symbol: QrSymbol, text: str) -> bool:
+    return _read(_picture(symbol, _CHECK_SCALE).convert("L"), is_pure=True) == [text]
+
+
+def _read(grey: Image.Image, **options: Any) -> list[str]:
+    found = zxingcpp.read_barcodes(
+        grey,
+        formats=zxingcpp.BarcodeFormat.QRCode,
+        text_mode=zxingcpp.TextMode.Plain,
+        try_invert=False,
+        **options,
+    )
+    return [str(barcode.text) for barcode in found]
+
+
+def _picture(symbol: QrSymbol, scale: int) -> Image.Image:
+    side = len(symbol.modules)
+    picture = Image.frombytes("1", (side, side), _pack(symbol.modules))
+    return picture if scale == 1 else picture.resize((side * scale, side * scale), Image.Resampling.NEAREST)
+
+
+def _pack(rows: Sequence[Sequence[bool]]) -> bytes:
+    packed = bytearray()
+    for row in rows:
+        bits = "".join("0" if dark else "1" for dark in row)
+        bits += "0" * (-len(bits) % 8)
+        packed += int(bits, 2).to_bytes(len(bits) // 8, "big")
+    return bytes(packed)
+
+
+def _on_white(picture: Image.Image) -> Image.Image:
+    """Lay a transparent picture on paper: transparent black would swallow the quiet zone."""
+    if "A" not in picture.getbands() and "transparency" not in picture.info:
+        return picture
+    layered = picture.convert("RGBA")
+    paper = Image.new("RGBA", layered.size, "white")
+    return Image.alpha_composite(paper, layered)
+
+
+def _refuse_oversize(picture: Image.Image) -> None:
+    if picture.width * picture.height > MAX_PIXELS:
+        raise _oversize()
+
+
+def _oversize() -> NotVerifiable:
+    return NotVerifiable(
+        f"图片超过 {MAX_PIXELS // 1_000_000} 百万像素，请缩小后再上传。", code="too-many-pixels"
+    )

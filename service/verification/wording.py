@@ -1,0 +1,56 @@
+"""What a verdict says to the person with the paper in hand; plain Chinese, no marks of code."""
+
+from collections.abc import Mapping
+
+from service.model import VerdictCode
+
+MESSAGES: Mapping[VerdictCode, str] = {
+    VerdictCode.EXACT: "文件自签发后未改动。",
+    VerdictCode.TEXT_MATCH: (
+        "文字与签发时一致，但文件被另存过；图片和版式未核验，请将下面的核验文字与所见内容逐一对照。"
+    ),
+    VerdictCode.CLAIMS_ONLY: "验证码由所列单位签发。仅核验了下列要素，请逐项与纸面核对；正文未核验。",
+    VerdictCode.ALTERED: (
+        "内容与签发时不一致。合并、节选或自行转存的文件也会得到这一结果，请上传签发的原 PDF 或 docx。"
+    ),
+    VerdictCode.REVOKED: "该文件已作废，请勿使用。",
+    VerdictCode.EXPIRED: "该文件已过有效期。",
+    VerdictCode.KEY_COMPROMISED: (
+        "签发密钥已失效，无法确认该文件的真伪；下列内容可能系伪造，请向签发单位核实。"
+    ),
+    VerdictCode.UNKNOWN_KEY: "该验证码不是本系统签发的，不能证明文件的真实性。",
+    VerdictCode.BAD_TOKEN: "该验证码无效，不是本系统签发的，或已损坏、被改动。",
+    VerdictCode.CONFLICT: "文件中有不止一个不同的验证码，无法判断以哪一个为准，请逐个扫码核验。",
+    VerdictCode.NO_SEAL: "未发现验证码，无法核验。没有验证码不等于文件不真实。",
+}
+"""One message per verdict; the same whatever led to it."""
+
+DRAFT = "这是草稿，不具效力。"
+"""Put before the message of a draft's token."""
+
+DEVELOPMENT = "签发者是开发试用签发者，仅供试用，不具效力。"
+"""Put before the message of a token that the development issuer signed."""
+
+FLAGGED = "文件含有{flags}，这些内容未核验，请留意。"
+"""Put after the message of a docx whose text does not tell all."""
+
+SIGNATURE = "验证码的数字签名"
+ISSUER = "签发单位"
+CLAIMS = "下列要素"
+REVOCATION = "作废名单"
+EXPIRY = "有效期"
+KEY = "签发密钥的状态"
+PDF_TEXT = "PDF 全文文字"
+DOCX_TEXT = "Word 全文文字（含页眉页脚、文本框和脚注）"
+LABEL_TEXT = "标签各栏文字"
+WHOLE_FILE = "整个文件（PDF 数字签名）"
+
+BODY = "正文"
+PICTURES = "图片、印章图样和版式"
+NUMBERING = "自动编号"
+PAPER = "纸面与验证码是否属于同一份文件"
+SEAL_STAMP = "实体印章"
+TIME = "签发时间（日期由签发单位自行填写）"
+NOT_BOUND = "正文（该验证码未记录这种文件的文字校验值）"
+NO_TEXT = "正文（文件没有可比对的文字层）"
+EVERYTHING = "文件的任何内容"
