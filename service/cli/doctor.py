@@ -48,6 +48,6 @@ def _show_fonts(console: Console, settings: Settings) -> None:
 
 
 def _show_keys(console: Console, services: Services) -> None:
-    for issuer in services.keyring.issuers_public():
+    for issuer in services.keyring.issuers_public()["issuers"]:
         mark = "（开发试用）" if issuer.get("development") else ""
         console.print(f"签发单位：{issuer['name']}{mark}")

@@ -23,23 +23,16 @@ from service.pipeline.naming import as_text, file_stem, pick
 from service.schema import Validator, parse_json
 from service.verification import (
     KeyRing,
-    QrSymbol,
-    SymbolTooDense,
-    TokenKey,
+    Seal,
     decode_symbols,
-    decode_token,
     docx_text,
-    make_symbol,
-    mint_token,
+    make_seal,
     packed_rows,
     png_bytes,
-    rid,
     text_mac,
-    verify_url,
 )
 
 _SELF_CHECK_DPI = 200
-_PNG_MODULE_PX = 8
 _SHOWN_CHARS = 20
 
 
@@ -56,13 +49,6 @@ class _Clock:
             yield
         finally:
             self.seconds[name] = self.seconds.get(name, 0.0) + time.perf_counter() - begun
-
-
-@dataclass(frozen=True, slots=True)
-class _Sealed:
-    token: bytes
-    url: str
-    symbol: QrSymbol
 
 
 class Renderer:
@@ -144,7 +130,7 @@ class Renderer:
         spec = self.catalog.get(template_id)
         with clock.stage("fill"):
             extras = {"verify_host": urlsplit(self._base_url).netloc, "draft": draft}
-            docx = fill_docx(spec.docx, submission.data, extras, optional=_optional_keys(spec))
+            docx = fill_docx(spec.docx, submission.data, extras, schema=spec.schema)
         warnings = list(submission.warnings)
         pdf = b""
         try:
@@ -155,12 +141,14 @@ class Renderer:
                 raise
             warnings.append("LibreOffice 不可用：未生成 PDF，二维码中不含 PDF 文字摘要与页数。")
         with clock.stage("seal"):
-            sealed, finished, pages = self._seal(spec, submission.data, docx, pdf, draft)
-            docx = swap_picture(docx, spec.qr.marker, png_bytes(sealed.symbol, _PNG_MODULE_PX))
+            seal, finished, pages = self._seal(spec, submission.data, docx, pdf, draft)
+            docx = swap_picture(docx, spec.qr.marker, png_bytes(seal.symbol))
+        if seal.dropped:
+            warnings.append(f"二维码容量有限，未写入：{'、'.join(seal.dropped)}。")
         return RenderedDocument(
             template_id=template_id,
-            document_id=rid(decode_token(sealed.token).signed_bytes),
-            verify_url=sealed.url,
+            document_id=seal.document_id,
+            verify_url=seal.url,
             docx=docx,
             pdf=finished,
             pages=pages,
@@ -189,55 +177,34 @@ class Renderer:
 
     def _seal(
         self, spec: TemplateSpec, data: Mapping[str, Any], docx: bytes, pdf: bytes, draft: bool
-    ) -> tuple[_Sealed, bytes, int]:
+    ) -> tuple[Seal, bytes, int]:
         key = self._keyring.signing_key(self._issuer)
         master = self._keyring.master
-        docx_mac = text_mac(master, key.kid, "hd", docx_text(read_docx(docx)))
-        if not pdf:
-            sealed = self._mint(spec, key, _claims(spec, data, draft, docx_mac, None, None))
-            return sealed, b"", 0
-        pages = page_count(pdf)
-        _check_pages(spec, data, pages)
-        text = pdf_text(pdf)
-        _check_text(data, text)
-        pdf_mac = text_mac(master, key.kid, "hp", text)
-        sealed = self._mint(spec, key, _claims(spec, data, draft, docx_mac, pdf_mac, pages))
-        finished = self._finish(spec, pdf, sealed, _issued_on(spec, data))
-        return sealed, finished, pages
+        claims = _claims(spec, data, draft)
+        claims = replace(claims, docx_text_mac=text_mac(master, key.kid, "hd", docx_text(read_docx(docx))))
+        if pdf:
+            pages = page_count(pdf)
+            _check_pages(spec, data, pages)
+            text = pdf_text(pdf)
+            _check_text(data, text)
+            claims = replace(claims, pages=pages, pdf_text_mac=text_mac(master, key.kid, "hp", text))
+        seal = make_seal(claims, spec.verify.facts, key, self._base_url, spec.qr)
+        finished = self._finish(spec, pdf, seal, claims.issued_on) if pdf else b""
+        return seal, finished, claims.pages or 0
 
-    def _mint(self, spec: TemplateSpec, key: TokenKey, claims: Claims) -> _Sealed:
-        """Mint the token; leave out optional facts from the last on until the QR is readable."""
-        droppable = [number for number, rule in enumerate(spec.verify.facts) if rule.optional]
-        while True:
-            token = mint_token(claims, key)
-            url = verify_url(self._base_url, token)
-            try:
-                return _Sealed(token, url, make_symbol(url, spec.qr.module_min_mm, spec.qr.picture_mm))
-            except SymbolTooDense:
-                if not droppable:
-                    raise
-                last = droppable.pop()
-                facts = tuple("" if number == last else fact for number, fact in enumerate(claims.facts))
-                claims = replace(claims, facts=facts)
-
-    def _finish(self, spec: TemplateSpec, pdf: bytes, sealed: _Sealed, dated: date | None) -> bytes:
-        width_px, height_px, rows = packed_rows(sealed.symbol)
+    def _finish(self, spec: TemplateSpec, pdf: bytes, seal: Seal, dated: date | None) -> bytes:
+        width_px, height_px, rows = packed_rows(seal.symbol)
         spot = find_picture(pdf, spec.qr.placeholder_px)
         stamp = PdfStamp(spec.qr.placeholder_px, width_px, height_px, rows, dated)
         finished = finish_pdf(pdf, stamp)
         if finished.loose_fonts:
             raise SealError("成品中有未嵌入的字体。", detail="、".join(sorted(finished.loose_fonts)))
         read_back = decode_symbols(render_spot(finished.pdf, spot, _SELF_CHECK_DPI))
-        if read_back != (sealed.url,):
+        if read_back != (seal.url,):
             raise SealError(
                 "成品中的二维码无法读出，请检查模板中二维码的大小与位置。", detail=repr(read_back)
             )
         return finished.pdf
-
-
-def _optional_keys(spec: TemplateSpec) -> list[str]:
-    required = set(spec.schema.get("required", ()))
-    return [key for key in spec.schema.get("properties", {}) if key not in required]
 
 
 def _issued_on(spec: TemplateSpec, data: Mapping[str, Any]) -> date | None:
@@ -245,14 +212,7 @@ def _issued_on(spec: TemplateSpec, data: Mapping[str, Any]) -> date | None:
     return date.fromisoformat(text) if text else None
 
 
-def _claims(
-    spec: TemplateSpec,
-    data: Mapping[str, Any],
-    draft: bool,
-    docx_mac: bytes,
-    pdf_mac: bytes | None,
-    pages: int | None,
-) -> Claims:
+def _claims(spec: TemplateSpec, data: Mapping[str, Any], draft: bool) -> Claims:
     rule = spec.verify
     return Claims(
         doc_type=rule.doc_type,
@@ -260,9 +220,6 @@ def _claims(
         ref=as_text(pick(data, rule.ref)) or None,
         issued_on=_issued_on(spec, data),
         facts=tuple(as_text(pick(data, fact.pointer)) for fact in rule.facts),
-        pages=pages,
-        pdf_text_mac=pdf_mac,
-        docx_text_mac=docx_mac,
         template_version=spec.version,
         draft=draft,
     )

@@ -11,8 +11,8 @@ from service.errors import NotVerifiable, UnsupportedMedia
 from service.isolation.process import Limits, run
 from service.isolation.sandbox import Sandbox, SandboxMode
 from service.isolation.workspace import Workspace
-from service.model import Deadline, Verdict, VerdictCode
-from service.verification import KeyRing, Verifier, token_from_url
+from service.model import Deadline, Verdict
+from service.verification import KeyRing, Verifier
 
 _EXAMINE_S = 20.0
 _ADDRESS_SPACE_BYTES = 3_000_000_000
@@ -52,10 +52,7 @@ class VerificationDesk:
         Args:
             text: What the QR said, or the digits.
         """
-        token = token_from_url(text)
-        if token is None:
-            return Verdict(VerdictCode.BAD_TOKEN, "非本系统签发：这不是一个有效的核验码。")
-        return self._verifier.judge_token(token)
+        return self._verifier.judge_link(text)
 
     def verify_file(self, data: bytes) -> Verdict:
         """Judge an uploaded PDF or docx.
