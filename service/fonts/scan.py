@@ -12,7 +12,7 @@ from fontTools.ttLib import TTCollection, TTFont, TTLibError
 _SUFFIXES = frozenset({".ttf", ".otf", ".ttc", ".otc"})
 _FAMILY_NAME_IDS = frozenset({1, 16, 21})
 _REGULAR = 400
-_SEGMENTED_COVERAGE = 12
+_FORMAT = 12
 
 _log = logging.getLogger(__name__)
 
@@ -99,16 +99,24 @@ def best_face(family: str, faces: Iterable[FontFace], weight: int = _REGULAR) ->
 def code_points(face: FontFace) -> frozenset[int]:
     """Return the code points that a face's cmap maps."""
     with _open(face.path) as fonts:
-        cmap = fonts[face.index]["cmap"]
-        full = cmap.getcmap(3, 10)
-        if full is None or full.format != _SEGMENTED_COVERAGE:
-            return frozenset(cmap.getBestCmap() or ())
-        return _segments(full.data)
+        font = fonts[face.index]
+        return _full_repertoire(font.reader["cmap"]) or frozenset(font.getBestCmap() or ())
 
 
-def _segments(data: bytes) -> frozenset[int]:
-    # The library would make a glyph name for each of 60,000 characters; only the ranges are wanted.
-    found: set[int] = set()
-    for first, last, glyph in struct.iter_unpack(">3L", data):
-        found.update(range(first + (glyph == 0), last + 1))
-    return frozenset(found)
+def _full_repertoire(table: bytes) -> frozenset[int] | None:
+    """Return the code points of the cmap's subtable for all planes, if it has one in format 12.
+
+    Only the ranges are wanted, and the library would first make up a glyph name for each of 60,000
+    characters. Layout: OpenType 1.9, cmap, format 12. Glyph 0 is "missing".
+    """
+    for record in range(struct.unpack_from(">H", table, 2)[0]):
+        platform, encoding, offset = struct.unpack_from(">HHL", table, 4 + 8 * record)
+        if (platform, encoding) == (3, 10) and struct.unpack_from(">H", table, offset)[0] == _FORMAT:
+            groups = struct.unpack_from(">L", table, offset + 12)[0]
+            found: set[int] = set()
+            for first, last, glyph in struct.iter_unpack(
+                ">3L", table[offset + 16 : offset + 16 + 12 * groups]
+            ):
+                found.update(range(first + (glyph == 0), last + 1))
+            return frozenset(found)
+    return None
