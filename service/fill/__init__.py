@@ -209,7 +209,9 @@ def _load(template: bytes) -> _Compiled:
                 variables |= meta.find_undeclared_variables(environment.parse(source))
                 continue
         if name.endswith((".xml", ".rels")) and _MARKS.search(content.decode("utf-8", "replace")):
-            raise TemplateError(f"模板的 {name} 中有不会被填写的标记，请移到正文、页眉页脚或脚注中。", detail=name)
+            raise TemplateError(
+                f"模板的 {name} 中有不会被填写的标记，请移到正文、页眉页脚或脚注中。", detail=name
+            )
     variables -= set(environment.globals)
     return _Compiled(parts, tuple(parts), filled, frozenset(variables))
 
@@ -224,18 +226,23 @@ def _source(root: Any, engine: Any) -> str:
     return re.sub(r"<w:p([ >])", r"\n<w:p\1", engine.patch_xml(source))
 
 
-def _compile(name: str, source: str, environment: _Environment, is_flow: bool, has_column_loop: bool) -> _Part:
+def _compile(
+    name: str, source: str, environment: _Environment, is_flow: bool, has_column_loop: bool
+) -> _Part:
     try:
         template = environment.from_string(source)
         static = "\0".join(text for _, kind, text in environment.lex(source) if kind == "data")
     except jinja2.TemplateSyntaxError as error:
         near = _near(source, error.lineno)
         raise TemplateError(
-            f"模板有语法错误（{name}）：{near or error.message}", detail=f"{name}: {error.message}; near {near}"
+            f"模板有语法错误（{name}）：{near or error.message}",
+            detail=f"{name}: {error.message}; near {near}",
         ) from error
     leftover = _MARKS.search(_XML_TAG.sub("", static))
     if leftover:
-        raise TemplateError(f"模板中有不成对的标记“{leftover[0]}”（{name}）。", detail=f"{name}: {leftover[0]}")
+        raise TemplateError(
+            f"模板中有不成对的标记“{leftover[0]}”（{name}）。", detail=f"{name}: {leftover[0]}"
+        )
     return _Part(name, template, is_flow=is_flow, has_column_loop=has_column_loop)
 
 
@@ -247,8 +254,17 @@ def _render(part: _Part, context: Mapping[str, Any], renumber: Callable[[re.Matc
             f"模板用到了没有定义的字段：{error.message}", detail=f"{part.name}: {error}"
         ) from error
     except SecurityError as error:
-        raise TemplateError("模板含有不允许的表达式。", code="template-unsafe", detail=f"{part.name}: {error}") from error
-    except (jinja2.TemplateError, ArithmeticError, LookupError, TypeError, ValueError, AttributeError) as error:
+        raise TemplateError(
+            "模板含有不允许的表达式。", code="template-unsafe", detail=f"{part.name}: {error}"
+        ) from error
+    except (
+        jinja2.TemplateError,
+        ArithmeticError,
+        LookupError,
+        TypeError,
+        ValueError,
+        AttributeError,
+    ) as error:
         raise TemplateError("模板中的表达式无法计算。", detail=f"{part.name}: {error!r}") from error
     if part.is_flow:
         text = _DOC_PR_ID.sub(renumber, _TEXT.sub(_breaks, text.replace("\n<w:p", "<w:p")))

@@ -21,6 +21,7 @@ _OPENERS = frozenset("（〔［｛《〈「『【“‘([{")
 _CLOSERS = frozenset("）〕］｝》〉」』】”’)]}")
 _NOT_FIRST = _CLOSERS | frozenset("、，。；：？！…·～—％℃,.;:?!%")
 _UNITS_AFTER_DIGITS = frozenset("年月日号届次期第个项周名级")
+_LONG_WORD = re.compile(r"[!-~]{14}")
 _GOOD_AFTER = frozenset("》”、，；）")
 _GOOD_BEFORE = frozenset("《“（")
 # Words of titles that a line must not cut in two; GB/T 9704-2012 7.3.1 asks for whole words.
@@ -42,6 +43,7 @@ class NumberedParagraph:
         text: The text as given.
         lead: What is set in the heading's face: for levels 1 and 2 the first sentence, else all of it.
         rest: What follows the lead in the same paragraph, in the text's face.
+        has_long_word: Whether it holds a web or mail address or the like, which looks bad in justified text.
     """
 
     level: int
@@ -49,6 +51,7 @@ class NumberedParagraph:
     text: str
     lead: str
     rest: str
+    has_long_word: bool
 
 
 @dataclass(frozen=True, slots=True)
@@ -110,7 +113,7 @@ def numbered(body: Sequence[Mapping[str, Any]]) -> list[NumberedParagraph]:
             f"（{count}）",
         )[level]
         lead, rest = _first_sentence(text) if level in (1, 2) else (text, "")
-        paragraphs.append(NumberedParagraph(level, number, text, lead, rest))
+        paragraphs.append(NumberedParagraph(level, number, text, lead, rest, bool(_LONG_WORD.search(text))))
     return paragraphs
 
 
@@ -285,7 +288,9 @@ def _break_costs(title: str) -> dict[int, int]:
         if latin or counted or after in _NOT_FIRST or before in _OPENERS:
             continue
         costs[place] = 400 if place in inside else 60
-        if place not in inside and (before in _GOOD_AFTER or after in _GOOD_BEFORE or title.startswith("关于", place)):
+        if place not in inside and (
+            before in _GOOD_AFTER or after in _GOOD_BEFORE or title.startswith("关于", place)
+        ):
             costs[place] = 0
         if after in "的了和与及等":
             costs[place] += 60

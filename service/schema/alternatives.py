@@ -5,7 +5,7 @@ from typing import Any
 
 from jsonschema import ValidationError
 
-_ABOUT_KIND = frozenset({"type", "const", "enum"})
+_REQUIRES = frozenset({"required", "title", "description"})
 
 
 def branches(error: ValidationError) -> list[list[ValidationError]]:
@@ -18,15 +18,14 @@ def branches(error: ValidationError) -> list[list[ValidationError]]:
 
 def required_sets(error: ValidationError) -> list[tuple[str, ...]] | None:
     """Return the member names each alternative asks for, if all of them ask for nothing else."""
-    parts = error.validator_value
-    if not isinstance(error.instance, dict) or not all(
-        isinstance(part, Mapping)
-        and "required" in part
-        and part.keys() <= {"required", "title", "description"}
-        for part in parts
-    ):
+    parts: Any = error.validator_value
+    if not isinstance(error.instance, dict) or not all(map(_only_requires, parts)):
         return None
     return [tuple(part["required"]) for part in parts]
+
+
+def _only_requires(part: Any) -> bool:
+    return isinstance(part, Mapping) and "required" in part and part.keys() <= _REQUIRES
 
 
 def choices(parts: Sequence[Any]) -> list[tuple[Any, str]] | None:
@@ -48,7 +47,9 @@ def meant(error: ValidationError) -> list[ValidationError] | None:
 
 def _other_kind(error: ValidationError) -> bool:
     depth = len(error.relative_path)
-    return error.validator in _ABOUT_KIND and (depth == 0 or (depth == 1 and error.validator != "type"))
+    if depth == 0:
+        return error.validator in {"type", "const"}
+    return depth == 1 and error.validator in {"const", "enum"}
 
 
 def wanted_types(error: ValidationError) -> Iterator[str]:
@@ -56,7 +57,7 @@ def wanted_types(error: ValidationError) -> Iterator[str]:
     for errors in branches(error):
         for inner in errors:
             if inner.validator == "type" and not inner.relative_path:
-                value = inner.validator_value
+                value: Any = inner.validator_value
                 yield from [value] if isinstance(value, str) else value
 
 

@@ -62,12 +62,8 @@ def check_schema(schema: Mapping[str, Any]) -> None:
 
 def _broken(faults: list[Fault], detail: str = "") -> TemplateError:
     first = min(faults)
-    where = first.pointer or "最外层"
-    return TemplateError(
-        f"模板的 schema 有 {len(faults)} 处问题，第一处在 {where}：{first.message}",
-        detail=detail,
-        faults=faults,
-    )
+    message = f"模板的 schema 有 {len(faults)} 处问题，第一处在 {first.pointer or '最外层'}：{first.message}"
+    return TemplateError(message, detail=detail, faults=faults)
 
 
 def _node_faults(node: Any, root: Mapping[str, Any], path: tuple[PathKey, ...]) -> Iterator[Fault]:

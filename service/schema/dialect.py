@@ -19,7 +19,9 @@ def _is_number(_: TypeChecker, value: Any) -> bool:
 
 
 def _is_integer(checker: TypeChecker, value: Any) -> bool:
-    return _is_number(checker, value) and value == value // 1
+    if isinstance(value, int):
+        return not isinstance(value, bool)
+    return _is_number(checker, value) and value == Decimal(value).to_integral_value()
 
 
 def _pattern(validator: Any, pattern: str, value: Any, _: Any) -> Iterator[ValidationError]:
@@ -41,10 +43,11 @@ def _multiple_of(validator: Any, step: Any, value: Any, _: Any) -> Iterator[Vali
 def make_validator(schema: Mapping[str, Any]) -> SchemaValidator:
     """Return a validator for one schema; an unknown reference is an error, never a download."""
     types = Draft202012Validator.TYPE_CHECKER.redefine_many({"number": _is_number, "integer": _is_integer})
-    dialect = extend(
+    dialect: Any = extend(  # type: ignore[no-untyped-call]
         Draft202012Validator,
         {"pattern": _pattern, "uniqueItems": _unique_items, "multipleOf": _multiple_of},
         type_checker=types,
     )
     registry: Registry[Any] = Registry()
-    return dialect(schema, registry=registry, format_checker=format_checker())
+    validator: SchemaValidator = dialect(schema, registry=registry, format_checker=format_checker())
+    return validator

@@ -1,8 +1,8 @@
 """Private-use code points of GBK and old GB 18030 that have had a standard code point since.
 
-Old Chinese systems export 䶮 as U+E863, since GBK and GB 18030-2000 gave 106 positions to the private use area.
-GB 18030-2022 maps every one of them to a standard character. The positions run in order, which is how the
-table below is written: the n-th private code point of a block belongs to the n-th byte pair of that block.
+Old Chinese systems export 䶮 as U+E863, since GBK and GB 18030-2000 gave 106 positions to the private use
+area. GB 18030-2022 maps every one of them to a standard character. The positions run in order, which is how
+the table below is written: the n-th private code point of a block belongs to its n-th byte pair.
 """
 
 _FE50_TO_FEA0 = (

@@ -104,7 +104,7 @@ def _type_said(value: Any, wanted: Sequence[str]) -> Said:
     names = " 或 ".join(_TYPES[name] for name in dict.fromkeys(wanted))
     if value is None:
         return [((), f"不能是空值 null，应为{names}；选填项不填时请删去此项")]
-    if "string" in wanted and isinstance(value, (int, float)):
+    if set(wanted) == {"string"} and _kind(value) == _TYPES["number"]:
         return [((), f"应为文字，收到的是{_kind(value)}，请加上双引号")]
     if isinstance(value, str) and {"integer", "number"} & set(wanted):
         return [((), f"应为{names}，收到的是文字，请去掉双引号")]
@@ -251,12 +251,9 @@ def _closest(broken: Broken) -> Said:
 
 
 def _not(broken: Broken) -> Said:
-    if (
-        isinstance(broken.rule, dict)
-        and broken.rule.keys() == {"required"}
-        and len(broken.rule["required"]) > 1
-    ):
-        names = "和".join(broken.place.title_of(name) for name in broken.rule["required"])
+    together = broken.rule.get("required", ()) if isinstance(broken.rule, dict) else ()
+    if len(together) > 1 and broken.rule.keys() == {"required"}:
+        names = "和".join(broken.place.title_of(name) for name in together)
         return [((), f"的{names}不能同时填，请删去其中一项")]
     return [((), "填了不允许的内容，请改正")]
 

@@ -1,6 +1,6 @@
-"""Formats and patterns, read the way JSON Schema means them.
+r"""Formats and patterns, read the way JSON Schema means them.
 
-``pattern`` is an ECMA-262 expression: its ``\\d`` and ``\\w`` are ASCII and its ``$`` is the very end.
+``pattern`` is an ECMA-262 expression: its ``\d`` and ``\w`` are ASCII and its ``$`` is the very end.
 Python's are not, and would let full-width digits pass for a postcode.
 """
 
@@ -26,10 +26,10 @@ _URI = re.compile(r"[a-z][a-z0-9+.-]*:[!#$%&'()*+,/:;=?@\[\]\w.~-]+", re.A | re.
 
 @lru_cache(maxsize=512)
 def compile_pattern(pattern: str) -> re.Pattern[str]:
-    """Return a JSON Schema pattern as a Python expression; use its ``search``.
+    r"""Return a JSON Schema pattern as a Python expression; use its ``search``.
 
     Args:
-        pattern: An ECMA-262 expression without property escapes (``\\p{…}``).
+        pattern: An ECMA-262 expression without property escapes (``\p{…}``).
 
     Raises:
         re.error: If the expression is broken or uses what Python does not know.
@@ -38,13 +38,13 @@ def compile_pattern(pattern: str) -> re.Pattern[str]:
 
     def translate(found: re.Match[str]) -> str:
         nonlocal inside
-        token = found.group()
-        if token in "[]":
+        part = found.group()
+        if part in "[]":
             # A bracket that opens while a class is open is literal, and Python warns unless it is escaped.
-            literal = inside and token == "["
-            inside = token == "[" or (inside and token != "]")
-            return "\\[" if literal else token
-        return (_INSIDE if inside else _OUTSIDE).get(token, token)
+            literal = inside and part == "["
+            inside = part == "["
+            return "\\[" if literal else part
+        return (_INSIDE if inside else _OUTSIDE).get(part, part)
 
     return re.compile(_TOKEN.sub(translate, pattern))
 

@@ -76,7 +76,7 @@ class Place:
         max_items: Most items of an array here, if there is a sure limit.
         whole: Whether a number here must be whole.
         item_kinds: How many items of an array are told apart: those of ``prefixItems``, and the rest.
-        members: Declared member names, in the schema's order.
+        members: Declared member names in the schema's order; the values mean nothing.
     """
 
     def __init__(self, schema_map: SchemaMap, spoken: Spoken) -> None:
@@ -89,12 +89,11 @@ class Place:
         self.max_items = self._limit("maxItems")
         self.whole = any(sure and node.get("type") == "integer" for node, sure in spoken)
         names = (name for node, _ in spoken for name in node.get("properties", ()))
-        self.members: tuple[str, ...] = tuple(dict.fromkeys(names))
+        self.members: dict[str, None] = dict.fromkeys(names)
         prefix = max((len(node.get("prefixItems", ())) for node, _ in spoken), default=0)
         self.item_kinds = prefix + 1
-        self._patterns = tuple(
-            dict.fromkeys(text for node, _ in spoken for text in node.get("patternProperties", ()))
-        )
+        texts = (text for node, _ in spoken for text in node.get("patternProperties", ()))
+        self._patterns = tuple(dict.fromkeys(texts))
 
     def _limit(self, keyword: str) -> int | None:
         limits = [int(node[keyword]) for node, sure in self._spoken if sure and keyword in node]
@@ -114,7 +113,7 @@ class Place:
         if isinstance(key, int):
             return (min(key, self.item_kinds - 1),)
         name = key if key in self.members else ""
-        return (name, *(text for text in self._patterns if compile_pattern(text).search(key)))
+        return (name, *(text for text in self._patterns if _fits(text, key)))
 
     def _items(self, kind: tuple[PathKey, ...]) -> list[tuple[Any, bool]]:
         index = int(kind[0])
@@ -128,11 +127,7 @@ class Place:
         heads: list[tuple[Any, bool]] = []
         for node, sure in self._spoken:
             own = [node["properties"][key]] if key in node.get("properties", ()) else []
-            own += [
-                part
-                for text, part in node.get("patternProperties", {}).items()
-                if compile_pattern(text).search(key)
-            ]
+            own += [part for text, part in node.get("patternProperties", {}).items() if _fits(text, key)]
             heads += [(part, sure) for part in own or [node.get("additionalProperties")]]
         return heads
 
@@ -140,6 +135,10 @@ class Place:
         """Return a member's title in 「」, or its quoted name where it has none."""
         title = self.child(key).title if key in self.members else ""
         return f"「{title or printable(key)}」"
+
+
+def _fits(pattern: str, name: str) -> bool:
+    return compile_pattern(pattern).search(name) is not None
 
 
 def name_of(root: Place, path: Sequence[PathKey]) -> str:

@@ -62,7 +62,8 @@ class Walk:
         self._values += 1
         if self._values > VALUE_LIMIT:
             if self.complete:
-                self._stop("too-many-values", f"数据项超过 {VALUE_LIMIT} 个，请分批提交")
+                self._path.clear()
+                self._stop("too-many-values", f"里的数据项超过 {VALUE_LIMIT} 个，请分批提交")
             return None
         if isinstance(value, str):
             return self._text(value, place)
@@ -82,22 +83,19 @@ class Walk:
     def _object(self, value: Mapping[Any, Any], place: Place) -> dict[str, Any]:
         result: dict[str, Any] = {}
         for key in _ordered(value, place):
-            cleaned = self._key(key)
+            cleaned = key if key in place.members else self._key(key)
             if cleaned in result:
-                self._fault(
-                    "duplicate-key", f"里的字段名 {printable(cleaned)} 去掉不可见字符后有重复，请只保留一个"
-                )
+                message = f"里的字段名 {printable(cleaned)} 去掉不可见字符后有重复，请只保留一个"
+                self._fault("duplicate-key", message)
                 continue
             self._path.append(cleaned)
             result[cleaned] = self._value(value[key], place.child(cleaned))
-            self._path.pop()
             if not self.complete:
                 break
+            self._path.pop()
         return result
 
     def _key(self, key: Any) -> str:
-        if key in self._root.members:
-            return str(key)
         found = clean_text(str(key))
         for keyword, message in found.faults:
             self._fault(keyword, f"里的字段名 {printable(str(key))} {message}")
@@ -114,9 +112,9 @@ class Walk:
         for index, item in enumerate(value):
             self._path.append(index)
             result.append(self._value(item, place.child(index)))
-            self._path.pop()
             if not self.complete:
                 break
+            self._path.pop()
         return result
 
     def _text(self, text: str, place: Place) -> str:
@@ -146,8 +144,8 @@ class Walk:
         if too_long:
             return self._settle("number-too-long", "数字太长，最多 30 位；证件号、编号请加引号写成文字", 0)
         # JSON Schema takes 1.0 for an integer; the rest of the service should then see one.
-        if place.whole and not isinstance(value, int) and abs(value) < _DIGIT_LIMIT and value == int(value):
-            return int(value)
+        if place.whole and not isinstance(value, int) and -_DIGIT_LIMIT < value < _DIGIT_LIMIT:
+            return int(value) if value == int(value) else value
         return value
 
     def _check_glyphs(self, text: str, subject: str) -> None:
@@ -184,7 +182,6 @@ def _ordered(value: Mapping[Any, Any], place: Place) -> Iterator[Any]:
     for name in place.members:
         if name in value:
             yield name
-    declared = frozenset(place.members)
     for key in value:
-        if key not in declared:
+        if key not in place.members:
             yield key

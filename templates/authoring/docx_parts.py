@@ -85,7 +85,9 @@ def properties(kind: str, children: Mapping[str, str]) -> str:
     inner = ""
     for name in sorted(children, key=order.index):
         value = children[name]
-        inner += f"<w:{name}>{value}</w:{name}>" if value.startswith("<") else f"<w:{name} {value}".rstrip() + "/>"
+        inner += (
+            f"<w:{name}>{value}</w:{name}>" if value.startswith("<") else f"<w:{name} {value}".rstrip() + "/>"
+        )
     return f"<w:{kind}>{inner}</w:{kind}>" if inner else ""
 
 
@@ -214,13 +216,13 @@ def watermark(text: str, *, name: str) -> str:
         'shapetype="t"/></v:shapetype>'
     )
     place = (
-        "position:absolute;margin-left:0;margin-top:0;width:360pt;height:180pt;rotation:315;z-index:-251658752;"
+        "position:absolute;margin-left:0;margin-top:0;width:400pt;height:170pt;rotation:315;z-index:-251658752;"
         "mso-position-horizontal:center;mso-position-horizontal-relative:margin;"
         "mso-position-vertical:center;mso-position-vertical-relative:margin"
     )
     return (
         f'<w:r><w:pict>{shape_type}<v:shape id="{name}" o:spid="_x0000_s2049" type="#_x0000_t136" '
-        f'style="{place}" o:allowincell="f" fillcolor="#d9d9d9" stroked="f"><v:fill opacity="1"/>'
+        f'style="{place}" o:allowincell="f" fillcolor="#dedede" stroked="f"><v:fill opacity="1"/>'
         f'<v:textpath style="font-family:&quot;黑体&quot;;font-size:1pt" string="{text}"/>'
         '<w10:wrap anchorx="margin" anchory="margin"/></v:shape></w:pict></w:r>'
     )
@@ -242,7 +244,9 @@ def gray_png(side: int, dark: int = 0x99) -> bytes:
             rows.append(dark if 20 <= edge < 24 or (crossed and edge >= 24) else 0xFF)
 
     def chunk(kind: bytes, content: bytes) -> bytes:
-        return struct.pack(">I", len(content)) + kind + content + struct.pack(">I", zlib.crc32(kind + content))
+        return (
+            struct.pack(">I", len(content)) + kind + content + struct.pack(">I", zlib.crc32(kind + content))
+        )
 
     head = struct.pack(">IIBBBBB", side, side, 8, 0, 0, 0, 0)
     packed = zlib.compress(bytes(rows), 9)
@@ -301,7 +305,9 @@ class Package:
             **{f"/word/{name}.xml": f"{_TYPE}{name.rstrip('0123456789')}+xml" for name in self.parts},
             "/docProps/core.xml": "application/vnd.openxmlformats-package.core-properties+xml",
         }
-        listed = "".join(f'<Override PartName="{name}" ContentType="{kind}"/>' for name, kind in overrides.items())
+        listed = "".join(
+            f'<Override PartName="{name}" ContentType="{kind}"/>' for name, kind in overrides.items()
+        )
         return (
             f'<Types xmlns="{_PACKAGE}/content-types"><Default Extension="rels" '
             'ContentType="application/vnd.openxmlformats-package.relationships+xml"/><Default Extension="xml" '
@@ -309,7 +315,10 @@ class Package:
         )
 
     def _document_relationships(self) -> str:
-        targets = {"styles": (f"{_REL}/styles", "styles.xml"), "settings": (f"{_REL}/settings", "settings.xml")}
+        targets = {
+            "styles": (f"{_REL}/styles", "styles.xml"),
+            "settings": (f"{_REL}/settings", "settings.xml"),
+        }
         for name in self.parts:
             targets[name] = (f"{_REL}/{name.rstrip('0123456789')}", f"{name}.xml")
         for name in self.pictures:
@@ -335,7 +344,8 @@ class Package:
 
 def _relationships(targets: Mapping[str, tuple[str, str]]) -> str:
     listed = "".join(
-        f'<Relationship Id="{name}" Type="{kind}" Target="{target}"/>' for name, (kind, target) in targets.items()
+        f'<Relationship Id="{name}" Type="{kind}" Target="{target}"/>'
+        for name, (kind, target) in targets.items()
     )
     return f'<Relationships xmlns="{_PACKAGE}/relationships">{listed}</Relationships>'
 

@@ -2,7 +2,7 @@
 
 Every measure is in twips (1/20 pt) unless named otherwise. A4, type area 156 x 225 mm with its top left corner
 at (28, 37) mm; a text line is 579 twips, so that 22 lines fill the type area. Blank lines are paragraph
-spacing in the styles, never empty paragraphs: an absent part leaves no hole.
+spacing in the styles: a part that is absent leaves no hole.
 """
 
 from templates.authoring.docx_parts import (
@@ -33,9 +33,8 @@ PLACEHOLDER_PX = 311
 _TITLE_CHARACTERS = 20  # 2号 characters in 156 mm
 
 
-def _exact(line: int = LINE, before: int = 0) -> str:
-    spacing = f'w:line="{line}" w:lineRule="exact"'
-    return f'w:before="{before}" {spacing}' if before else spacing
+def _exact(line: int = LINE, before: int = 0, after: int = 0) -> str:
+    return f'w:before="{before}" w:after="{after}" w:line="{line}" w:lineRule="exact"'
 
 
 def _value(value: str) -> str:
@@ -64,9 +63,23 @@ def _text_styles() -> tuple[Style, ...]:
     return (
         Style("a", "Normal", normal, letters, default=True),
         Style("BodyText", "Body Text", {"ind": two_in}, based_on="a"),
+        # Justified, the line before an address that cannot be broken would be stretched to holes.
+        Style("BodyLeft", "含网址的正文", {"jc": _value("left")}, based_on="BodyText"),
         Style("BodyLast", "正文末段", {"keepNext": ""}, based_on="BodyText"),
-        Style("Heading1", "heading 1", {"keepNext": "", "outlineLvl": _value("0")}, {"rFonts": fonts(HEI)}, "BodyText"),
-        Style("Heading2", "heading 2", {"keepNext": "", "outlineLvl": _value("1")}, {"rFonts": fonts(KAI)}, "BodyText"),
+        Style(
+            "Heading1",
+            "heading 1",
+            {"keepNext": "", "outlineLvl": _value("0")},
+            {"rFonts": fonts(HEI)},
+            "BodyText",
+        ),
+        Style(
+            "Heading2",
+            "heading 2",
+            {"keepNext": "", "outlineLvl": _value("1")},
+            {"rFonts": fonts(KAI)},
+            "BodyText",
+        ),
         Style("Hei", "段内一级标题", rpr={"rFonts": fonts(HEI)}, kind="character"),
         Style("Kai", "段内二级标题", rpr={"rFonts": fonts(KAI)}, kind="character"),
         Style("Recipients", "主送机关", {"spacing": _exact(before=LINE), "jc": _value("left")}, based_on="a"),
@@ -90,9 +103,11 @@ def _head_styles() -> tuple[Style, ...]:
         ),
         Style("DocNo", "发文字号", {**centred, "pBdr": red_rule}, based_on="a"),
         Style("DocNoMark", "标志下的发文字号", {"spacing": _exact(before=2 * LINE)}, based_on="DocNo"),
-        Style("Title", "Title", title, {"rFonts": fonts(MARK, MARK), "spacing": _value("0"), **size(22)}, "a"),
+        Style(
+            "Title", "Title", title, {"rFonts": fonts(MARK, MARK), "spacing": _value("0"), **size(22)}, "a"
+        ),
         Style("TitleBelow", "红线下的标题", {"spacing": _exact(before=2 * LINE)}, based_on="Title"),
-        Style("AnnexTitle", "附件标题", {"spacing": _exact(before=LINE)}, based_on="Title"),
+        Style("AnnexTitle", "附件标题", {"spacing": _exact(before=LINE, after=LINE)}, based_on="Title"),
         Style("AnnexLabel", "附件标记", {"pageBreakBefore": "", "keepNext": ""}, {"rFonts": fonts(HEI)}, "a"),
     )
 
@@ -120,8 +135,17 @@ def _end_styles() -> tuple[Style, ...]:
             based_on="a",
         ),
         Style("IssuedOn", "成文日期", {"jc": _value("right")}, based_on="a"),
-        Style("Contact", "联系方式", {"ind": 'w:left="2215" w:hanging="1575"', "jc": _value("left")}, based_on="a"),
-        Style("ContactUnit", "联系单位", {"keepNext": "", "spacing": _exact(before=LINE)}, based_on="Contact"),
+        Style(
+            "Contact",
+            "联系方式",
+            {"ind": 'w:left="2215" w:hanging="1575"', "jc": _value("left")},
+            based_on="a",
+        ),
+        # 联系人 as wide as the four characters of the other captions: a hanzi's width over two gaps.
+        Style("Spread", "三字疏排", rpr={"spacing": _value("153")}, kind="character"),
+        Style(
+            "ContactUnit", "联系单位", {"keepNext": "", "spacing": _exact(before=LINE)}, based_on="Contact"
+        ),
     )
 
 
@@ -133,12 +157,30 @@ def _margin_styles() -> tuple[Style, ...]:
     cc = 'w:left="1120" w:right="280" w:hanging="840"'
     return (
         Style("footer", "footer", edge, number, "a"),
-        Style("FooterEven", "偶数页页码", {"ind": 'w:left="280" w:right="0"', "jc": _value("left")}, {}, "footer"),
+        Style(
+            "FooterEven",
+            "偶数页页码",
+            {"ind": 'w:left="280" w:right="0"', "jc": _value("left")},
+            {},
+            "footer",
+        ),
         Style("header", "header", {"spacing": _exact(20)}, size(1), "a"),
         Style("VerifyCaption", "核验说明", {"spacing": _exact(200), "jc": _value("right")}, small, "a"),
-        Style("Imprint", "版记", {"spacing": _exact(IMPRINT_LINE), "ind": 'w:left="280" w:right="0"'}, imprint, "a"),
+        Style(
+            "Imprint",
+            "版记",
+            {"spacing": _exact(IMPRINT_LINE), "ind": 'w:left="280" w:right="0"'},
+            imprint,
+            "a",
+        ),
         Style("ImprintCopy", "抄送", {"ind": cc}, based_on="Imprint"),
-        Style("ImprintDate", "印发日期", {"ind": 'w:left="0" w:right="280"', "jc": _value("right")}, {}, "Imprint"),
+        Style(
+            "ImprintDate",
+            "印发日期",
+            {"ind": 'w:left="0" w:right="280"', "jc": _value("right")},
+            {},
+            "Imprint",
+        ),
         Style("ImprintRoom", "版记占位", {"keepNext": "", "spacing": _exact(IMPRINT_LINE)}, based_on="a"),
         Style("Hair", "表后空段", {"spacing": _exact(20)}, size(1), "a"),
     )
@@ -146,7 +188,9 @@ def _margin_styles() -> tuple[Style, ...]:
 
 def body() -> str:
     """Return the content of ``w:body``."""
-    main = "".join((_opening(), _head(), _title(), _paragraphs("body", keep_last=True), _attachments(), _signed()))
+    main = "".join(
+        (_opening(), _head(), _title(), _paragraphs("body", keep_last=True), _attachments(), _signed())
+    )
     return "".join((main, _annexes(), _imprint(), _section()))
 
 
@@ -155,9 +199,7 @@ def _opening() -> str:
     caption = paragraph("VerifyCaption", "扫码核验") + paragraph("VerifyCaption", "{{ verify_host }}")
     caption_right_mm = QR_LEFT_MM - 0.5
     symbol_bottom_mm = QR_TOP_MM + QR_SIDE_MM - 2.0
-    box = text_box(
-        "核验说明", caption, (caption_right_mm - 90, symbol_bottom_mm - 10, 90, 10), number=2
-    )
+    box = text_box("核验说明", caption, (caption_right_mm - 90, symbol_bottom_mm - 10, 90, 10), number=2)
     code = picture("qr", "核验二维码", "wenyin-qr", (QR_LEFT_MM, QR_TOP_MM, QR_SIDE_MM, QR_SIDE_MM), number=1)
     return paragraph("Class", code, box)
 
@@ -165,7 +207,9 @@ def _opening() -> str:
 def _head() -> str:
     marks = block("if classification", paragraph("Class", "{{ classification }}"))
     marks += block("if urgency", paragraph("Class", "{{ urgency }}"))
-    blank = block("for _ in range(2 - (1 if classification else 0) - (1 if urgency else 0))", paragraph("Class"))
+    blank = block(
+        "for _ in range(2 - (1 if classification else 0) - (1 if urgency else 0))", paragraph("Class")
+    )
     mark = paragraph("Mark", "{% size letterhead | fit_size(48, 155) %}{{ letterhead }}")
     number = block(
         "if letterhead",
@@ -180,7 +224,9 @@ def _head() -> str:
 
 def _title() -> str:
     text = f"{{{{ title | balanced({_TITLE_CHARACTERS}) }}}}"
-    below = block("if letterhead or doc_no", paragraph("TitleBelow", text), control("else"), paragraph("Title", text))
+    below = block(
+        "if letterhead or doc_no", paragraph("TitleBelow", text), control("else"), paragraph("Title", text)
+    )
     return below + paragraph("Recipients", '{{ recipients | joined | ended("：") }}')
 
 
@@ -189,7 +235,11 @@ def _paragraphs(source: str, *, keep_last: bool) -> str:
     whole = "{{ p.number }}{{ p.text }}"
     lead, rest = "{{ p.number }}{{ p.lead }}", run("{{ p.rest }}")
     # A short last paragraph goes over to the page of the signature, which must not stand alone.
-    last = (control("elif loop.last and p.text | length < 112"), paragraph("BodyLast", whole)) if keep_last else ()
+    last = (
+        (control("elif loop.last and p.text | length < 112"), paragraph("BodyLast", whole))
+        if keep_last
+        else ()
+    )
     choice = block(
         "if p.level == 1 and not p.rest",
         paragraph("Heading1", whole),
@@ -200,6 +250,8 @@ def _paragraphs(source: str, *, keep_last: bool) -> str:
         control("elif p.level == 2"),
         paragraph("BodyText", run(lead, "Kai"), rest),
         *last,
+        control("elif p.has_long_word"),
+        paragraph("BodyLeft", whole),
         control("else"),
         paragraph("BodyText", whole),
     )
@@ -211,13 +263,16 @@ def _attachments() -> str:
 
     def items(first: str, following: str) -> str:
         name = run("{{ name | one_line }}")
+        item = run("{{ loop.index }}.") + tab + name
         return block(
             "for name in attachments",
             block(
                 "if loop.first",
                 paragraph(first, run("附件：1."), tab, name),
+                control("elif loop.last"),
+                paragraph(following, item, keepNext=""),  # the signature must not stand alone on a page
                 control("else"),
-                paragraph(following, run("{{ loop.index }}."), tab, name),
+                paragraph(following, item),
             ),
         )
 
@@ -225,7 +280,7 @@ def _attachments() -> str:
         "if attachments",
         block(
             "if attachments | length == 1",
-            paragraph("AttachOnly", "附件：{{ attachments[0] | one_line }}"),
+            paragraph("AttachOnly", "附件：{{ attachments[0] | one_line }}", keepNext=""),
             control("elif attachments | length > 9"),
             items("AttachFirstWide", "AttachNextWide"),
             control("else"),
@@ -235,9 +290,15 @@ def _attachments() -> str:
 
 
 def _signed() -> str:
+    unit = "联系单位：{{ c.unit }}"
     contact = (
-        paragraph("ContactUnit", "联系单位：{{ c.unit }}"),
-        paragraph("Contact", "联 系 人：{{ c.name }}"),
+        block(
+            "if loop.first",
+            paragraph("ContactUnit", unit),
+            control("else"),
+            paragraph("Contact", unit, keepNext=""),
+        ),
+        paragraph("Contact", run("联系", "Spread"), run("人：{{ c.name }}")),
         block("if c.phone", paragraph("Contact", "联系电话：{{ c.phone }}")),
         block("if c.email", paragraph("Contact", "电子邮箱：{{ c.email }}")),
     )
@@ -258,8 +319,6 @@ def _annexes() -> str:
         "for annex in annexes or []",
         paragraph("AnnexLabel", f"附件{{{{ {number} }}}}"),
         paragraph("AnnexTitle", f"{{{{ annex.title | balanced({_TITLE_CHARACTERS}) }}}}"),
-        # The title is followed by one blank line, as in the standard's figure; a style cannot know the first.
-        paragraph("a"),
         _paragraphs("annex.body", keep_last=False),
     )
 
@@ -296,7 +355,9 @@ def _imprint_table() -> str:
     def table_row_control(tag: str) -> str:
         return row(cell(TYPE_AREA, paragraph("Imprint", f"{{%tr {tag} %}}"), '<w:gridSpan w:val="2"/>'))
 
-    borders = _rule("top", 8, 0, "000000") + _rule("bottom", 8, 0, "000000") + _rule("insideH", 6, 0, "000000")
+    borders = (
+        _rule("top", 8, 0, "000000") + _rule("bottom", 8, 0, "000000") + _rule("insideH", 6, 0, "000000")
+    )
     head = (
         f'<w:tbl><w:tblPr><w:tblW w:w="{TYPE_AREA}" w:type="dxa"/><w:tblInd w:w="0" w:type="dxa"/>'
         f'<w:tblBorders>{borders}</w:tblBorders><w:tblLayout w:type="fixed"/><w:tblCellMar>'
@@ -305,11 +366,16 @@ def _imprint_table() -> str:
         + "</w:tblGrid>"
     )
     copies = row(
-        cell(TYPE_AREA, paragraph("ImprintCopy", '抄送：{{ cc | joined | ended("。") }}'), '<w:gridSpan w:val="2"/>')
+        cell(
+            TYPE_AREA,
+            paragraph("ImprintCopy", '抄送：{{ cc | joined | ended("。") }}'),
+            '<w:gridSpan w:val="2"/>',
+        )
     )
     date = "{% if printed_on %}{{ printed_on | cn_date }}印发{% endif %}"
     printed = row(
-        cell(widths[0], paragraph("Imprint", "{{ printed_by }}")), cell(widths[1], paragraph("ImprintDate", date))
+        cell(widths[0], paragraph("Imprint", "{{ printed_by }}")),
+        cell(widths[1], paragraph("ImprintDate", date)),
     )
     return "".join(
         (
@@ -344,7 +410,10 @@ def _margins() -> dict[str, str]:
 
     def header(name: str) -> str:
         return block(
-            "if draft", paragraph("header", watermark("草稿", name=name)), control("else"), paragraph("header")
+            "if draft",
+            paragraph("header", watermark("草稿", name=name)),
+            control("else"),
+            paragraph("header"),
         )
 
     return {

@@ -1,0 +1,350 @@
+"""The notice as LibreOffice prints it, measured in millimetres against GB/T 9704-2012."""
+
+import io
+import json
+import re
+from collections.abc import Callable
+from dataclasses import dataclass, field
+from functools import cached_property
+from pathlib import Path
+from typing import Any
+
+import pdfplumber
+import pytest
+from PIL import ImageChops
+from pypdf import PdfReader
+
+from service.fill import fill_docx
+
+pytestmark = pytest.mark.libreoffice
+
+ROOT = Path(__file__).parents[2]
+NOTICE = ROOT / "templates/docx/notice"
+FIXTURES = ROOT / "fixtures/notice"
+MM = 25.4 / 72
+TOLERANCE_MM = 0.3
+TYPE_AREA_TOP_MM, TYPE_AREA_BOTTOM_MM = 37.0, 262.0
+LINE_MM = 579 / 20 * MM
+FACES = ("FandolFang", "FandolKai", "NotoSerifCJK", "NotoSansCJK", "LXGW", "HanaMin", "Liberation")
+Convert = Callable[[bytes], bytes]
+
+
+def near(value: float) -> Any:
+    return pytest.approx(value, abs=TOLERANCE_MM)
+
+
+@dataclass
+class Printed:
+    """A PDF with its characters gathered into lines; all positions are mm from the page's top left corner."""
+
+    pdf: bytes
+    pages: list[Any] = field(init=False)
+
+    def __post_init__(self) -> None:
+        self.pages = list(pdfplumber.open(io.BytesIO(self.pdf)).pages)
+
+    @cached_property
+    def text(self) -> str:
+        return "".join(page.extract_text() for page in self.pages)
+
+    def lines(self, page: int) -> list[tuple[float, list[dict[str, Any]]]]:
+        """Baseline and visible characters of each line of the type area."""
+        found: dict[float, list[dict[str, Any]]] = {}
+        for char in self.pages[page - 1].chars:
+            baseline = round((float(self.pages[page - 1].height) - char["matrix"][5]) * MM, 1)
+            if char["text"].strip():
+                found.setdefault(baseline, []).append(char)
+        ordered = sorted(found.items())
+        inside = (TYPE_AREA_TOP_MM, TYPE_AREA_BOTTOM_MM)
+        return [
+            (
+                sum(self.baseline(page, char) for char in chars) / len(chars),
+                sorted(chars, key=lambda c: c["x0"]),
+            )
+            for at, chars in ordered
+            if inside[0] < at < inside[1]
+        ]
+
+    def baseline(self, page: int, char: dict[str, Any]) -> float:
+        return (float(self.pages[page - 1].height) - char["matrix"][5]) * MM
+
+    def find(self, page: int, text: str) -> tuple[float, float, float]:
+        """Left edge, right edge and baseline of the first line that holds a text."""
+        for chars in self._all_lines(page):
+            line = "".join(char["text"] for char in chars)
+            if text in line:
+                first = line.index(text)
+                hit = chars[first : first + len(text)]
+                return hit[0]["x0"] * MM, hit[-1]["x1"] * MM, self.baseline(page, hit[0])
+        raise AssertionError(f"{text!r} is not on page {page}")
+
+    def _all_lines(self, page: int) -> list[list[dict[str, Any]]]:
+        found: dict[int, list[dict[str, Any]]] = {}
+        for char in self.pages[page - 1].chars:
+            if char["text"].strip():
+                found.setdefault(round(self.baseline(page, char)), []).append(char)
+        return [sorted(chars, key=lambda c: c["x0"]) for _, chars in sorted(found.items())]
+
+    def rules(self, page: int) -> list[tuple[float, float, float, float]]:
+        """Left, right, centre and thickness of each horizontal rule, top to bottom."""
+        shapes = self.pages[page - 1]
+        flat = [s for s in [*shapes.rects, *shapes.lines, *shapes.curves] if s["bottom"] - s["top"] < 3]
+        wide = [s for s in flat if s["x1"] - s["x0"] > 100]
+        rules = set()
+        for shape in wide:
+            height = shape["bottom"] - shape["top"]
+            thickness = height if height > 0.05 else float(shape["linewidth"] or 0)
+            middle = (shape["top"] + shape["bottom"]) / 2
+            rules.add((shape["x0"] * MM, shape["x1"] * MM, middle * MM, thickness * MM))
+        return sorted(rules, key=lambda rule: rule[2])
+
+
+@pytest.fixture(scope="session")
+def printed(convert_docx: Convert) -> Callable[..., Printed]:
+    """Fill and convert a fixture once; keywords change or (``None``) take away fields, ``draft`` is passed on."""
+    done: dict[str, Printed] = {}
+
+    def make(name: str, *, draft: bool = False, **changes: Any) -> Printed:
+        key = json.dumps([name, draft, changes], ensure_ascii=False, sort_keys=True)
+        if key not in done:
+            done[key] = Printed(convert_docx(fill(name, draft=draft, **changes)))
+        return done[key]
+
+    return make
+
+
+def fill(name: str, *, draft: bool = False, **changes: Any) -> bytes:
+    source = NOTICE / "sample.json" if name == "sample" else FIXTURES / f"{name}.json"
+    data = {**json.loads(source.read_text("utf-8")), **changes}
+    data = {key: value for key, value in data.items() if value is not None}
+    schema = json.loads((NOTICE / "schema.json").read_text("utf-8"))
+    extras = {"verify_host": "wenyin.example.cn", "draft": draft}
+    return fill_docx((NOTICE / "template.docx").read_bytes(), data, extras, schema=schema)
+
+
+Make = Callable[..., Printed]
+
+
+def test_page_has_22_lines_of_28_characters(printed: Make) -> None:
+    lines = printed("full-page").lines(2)
+    assert len(lines) == 22
+    assert {len(chars) for _, chars in lines} == {28}
+    assert lines[0][0] == near(45.3)
+    assert lines[-1][0] == near(259.8)
+    assert lines[0][1][0]["x0"] * MM == near(28.05)
+    assert lines[0][1][-1]["x1"] * MM == near(183.6)
+    pitches = [after[0] - before[0] for before, after in zip(lines, lines[1:], strict=False)]
+    assert pitches == [pytest.approx(LINE_MM, abs=0.05)] * 21
+
+
+def test_head_stands_where_the_standard_puts_it(printed: Make) -> None:
+    page = printed("sample")
+    (red,) = page.rules(1)
+    assert red[:2] == (near(28.0), near(184.0))
+    mark = [char for char in page.pages[0].chars if char["size"] > 30]
+    assert "".join(char["text"] for char in mark) == "云州市科学技术促进会文件"
+    assert {char["non_stroking_color"] for char in mark} == {(1.0, 0.0, 0.0)}
+    assert mark[0]["x0"] * MM >= 28 - TOLERANCE_MM
+    assert mark[-1]["x1"] * MM <= 184 + TOLERANCE_MM
+    number = page.find(1, "云科促发")[2]
+    # 4 mm between the characters' foot (0.12 em below the baseline) and the line, 7.2.6
+    assert red[2] - (number + 0.12 * 16 * MM) == pytest.approx(4, abs=0.6)
+    title = page.find(1, "云州市科学技术促进会关于举办")[2]
+    assert title - red[2] == pytest.approx(3 * LINE_MM - 4.1, abs=1.5)
+    assert page.find(1, "各市级学会")[2] - page.find(1, "系列活动的通知")[2] == near(2 * LINE_MM)
+
+
+def test_mark_begins_35_mm_below_the_type_area(printed: Make) -> None:
+    page = printed("sample").pages[0].to_image(resolution=300).original.convert("RGB")
+    red, green, _ = page.split()
+    is_red = red.point(lambda value: 255 * (value > 200))
+    is_pure = green.point(lambda value: 255 * (value < 90))
+    top = ImageChops.darker(is_red, is_pure).getbbox()[1]
+    assert top * 25.4 / 300 - TYPE_AREA_TOP_MM == pytest.approx(35, abs=1.0)
+
+
+def test_page_numbers_are_outside_seven_mm_below(printed: Make) -> None:
+    page = printed("sample")
+    left, right, baseline = page.find(1, "—1—")
+    assert (right, baseline) == (near(179.1), near(270.9))
+    assert left < right
+    left, _, baseline = page.find(2, "—2—")
+    assert (left, baseline) == (near(33.0), near(270.9))
+
+
+def test_signature_is_centred_over_a_date_four_characters_in(printed: Make) -> None:
+    page = printed("sample")
+    name = page.find(3, "云州市科学技术促进会")
+    date = page.find(3, "2026年5月8日")
+    assert date[1] == near(184 - 4 * 320 / 1440 * 25.4)
+    assert (name[0] + name[1]) / 2 == pytest.approx((date[0] + date[1]) / 2, abs=1.0)
+    assert date[2] - name[2] == near(LINE_MM)
+
+
+@pytest.mark.parametrize("characters", [4, 14, 26, 40, 80])
+def test_issuer_of_any_length_stays_inside_the_type_area(printed: Make, characters: int) -> None:
+    page = printed("minimal", issuer=("云州市科学技术促进会" * 8)[:characters])
+    signature = page.lines(1)[3:]
+    assert sum(len(chars) for _, chars in signature) == characters + len("2026年6月28日")
+    for _, chars in signature:
+        assert chars[0]["x0"] * MM >= 28 - TOLERANCE_MM
+        assert chars[-1]["x1"] * MM <= 184 + TOLERANCE_MM
+
+
+def test_imprint_ends_on_the_type_area_of_the_last_page(printed: Make) -> None:
+    page = printed("sample")
+    last = len(page.pages)
+    assert 3 <= last <= 4
+    first, middle, bottom = page.rules(last)
+    for rule in (first, middle, bottom):
+        assert rule[:2] == (near(28.0), near(184.0))
+    assert bottom[2] == near(TYPE_AREA_BOTTOM_MM)
+    assert [first[3], middle[3], bottom[3]] == [pytest.approx(t, abs=0.05) for t in (0.35, 0.25, 0.35)]
+    assert page.find(last, "抄送：")[0] == near(28 + 280 / 1440 * 25.4)
+    assert page.find(last, "印发")[1] == near(184 - 280 / 1440 * 25.4)
+
+
+@pytest.mark.parametrize("lines", range(12, 23))
+def test_imprint_never_touches_the_text(printed: Make, lines: int) -> None:
+    text = "科学技术促进社会发展服务群众需要普及知识弘扬精神倡导"  # 26 characters: one line with its indent
+    page = printed(
+        "minimal",
+        body=[{"level": 0, "text": text}] * (lines - 7),
+        cc=["甲" * 20, "乙" * 30],
+        printed_by="云州市科技馆",
+    )
+    last = len(page.pages)
+    top = page.rules(last)[0][2]
+    body = [baseline for baseline, _ in page.lines(last) if baseline < top]
+    assert all(baseline <= top for baseline in body)
+    assert len(page.rules(last)) == 3
+    assert page.rules(last)[-1][2] == near(TYPE_AREA_BOTTOM_MM)
+    if last == 1:
+        assert page.find(1, "2026年6月28日")[2] < top
+    assert not any(page.rules(other) for other in range(1, last))
+
+
+def test_attachment_lines_hang_under_the_name(printed: Make) -> None:
+    page = printed("sample", attachments=["甲" * 40, "乙" * 40])
+    first = page.find(3, "甲" * 10)
+    assert page.find(3, "附件：1.")[0] == near(28 + 640 / 1440 * 25.4)
+    assert page.find(3, "乙" * 10)[0] == near(first[0])
+    assert [line[1][0]["x0"] * MM for line in page.lines(3) if {c["text"] for c in line[1]} == {"甲"}] == [
+        near(first[0])
+    ]
+
+
+def test_annex_has_its_own_page_with_the_title_on_line_three(printed: Make) -> None:
+    page = printed("sample")
+    lines = page.lines(4)
+    assert "".join(char["text"] for char in lines[0][1]) == "附件3"
+    assert lines[0][1][0]["x0"] * MM == near(28.0)
+    assert lines[1][0] - lines[0][0] == pytest.approx(2 * LINE_MM, abs=0.5)
+    assert lines[2][0] - lines[1][0] == pytest.approx(2 * LINE_MM, abs=0.5)
+
+
+def test_only_the_chosen_faces_are_embedded(printed: Make) -> None:
+    for name in ("sample", "rare-characters"):
+        used = {char["fontname"].split("+")[-1] for page in printed(name).pages for char in page.chars}
+        assert all(font.startswith(FACES) for font in used), used
+        for font in PdfReader(io.BytesIO(printed(name).pdf)).pages[0]["/Resources"]["/Font"].values():  # type: ignore[index]
+            assert "+" in font.get_object()["/BaseFont"]
+
+
+def test_sans_is_for_black_headings_alone(printed: Make) -> None:
+    page = printed("sample")
+    sans = {char["text"] for page in page.pages for char in page.chars if "Sans" in char["fontname"]}
+    headings = "加急附件一二三四、活动目标主要内容时间安排工作要求评选标准评选程序"
+    assert sans <= set(headings)
+
+
+def test_every_rare_character_is_drawn(printed: Make) -> None:
+    data = json.loads((FIXTURES / "rare-characters.json").read_text("utf-8"))
+    assert set(data["body"][0]["text"]) <= set(printed("rare-characters").text)
+
+
+def test_literal_text_is_printed_as_it_is(printed: Make) -> None:
+    text = re.sub(r"\s", "", printed("literal").text)
+    literal = re.sub(r"\s", "", "A&B <w:p/> {{7*7}} 䶮㛃𬀩")
+    # letterhead, document number, title, recipients 2, body 5, attachments 2, issuer, contact 3, note,
+    # annex title and body 6, copies 2, printed by
+    assert text.count(literal) == 26
+    assert "49" not in text
+
+
+def test_qr_placeholder_is_one_image_of_its_size(printed: Make) -> None:
+    reader = PdfReader(io.BytesIO(printed("sample").pdf))
+    images = {
+        (image["/Width"], image["/Height"], image.get("/SMask") is None)
+        for page in reader.pages
+        for image in (x.get_object() for x in page["/Resources"].get("/XObject", {}).values())  # type: ignore[index]
+        if image["/Subtype"] == "/Image"
+    }
+    assert images == {(311, 311, True)}
+    (picture,) = printed("sample").pages[0].images
+    assert [picture[k] * MM for k in ("x0", "x1", "top", "bottom")] == [
+        near(v) for v in (155.8, 185.8, 5, 35)
+    ]
+    assert printed("sample").find(1, "wenyin.example.cn")[1] == near(155.3)
+
+
+def test_draft_has_a_mark_on_every_page_and_nothing_moves(printed: Make) -> None:
+    plain, draft = printed("sample"), printed("sample", draft=True)
+    assert len(plain.pages) == len(draft.pages)
+    for number, (page, other) in enumerate(zip(draft.pages, plain.pages, strict=True), 1):
+        grey = [shape for shape in page.curves if shape["x1"] - shape["x0"] > 100]
+        assert grey, number
+        assert not [shape for shape in other.curves if shape["x1"] - shape["x0"] > 100]
+        assert [c["matrix"] for c in page.chars] == [c["matrix"] for c in other.chars]
+
+
+@pytest.mark.parametrize(
+    ("absent", "gone"),
+    [
+        ("letterhead", "促进会文件"),
+        ("doc_no", "云科促发"),
+        ("urgency", "加急"),
+        ("attachments", "附件："),
+        ("contacts", "联系电话"),
+        ("note", "此件公开发布"),
+        ("annexes", "附件3"),
+        ("cc", "抄送"),
+        ("printed_by", "促进会办公室"),
+        ("printed_on", "2026年5月9日"),
+    ],
+)
+def test_optional_part_leaves_nothing_behind(printed: Make, absent: str, gone: str) -> None:
+    whole, less = printed("sample"), printed("sample", **{absent: None})
+    assert gone in re.sub(r"\s", "", whole.text)
+    assert gone not in re.sub(r"\s", "", less.text)
+    assert len(less.pages) <= len(whole.pages)
+    assert all(page.chars and less.lines(number) for number, page in enumerate(less.pages, 1))
+
+
+def test_bare_notice_has_no_rules_and_one_page(printed: Make) -> None:
+    page = printed("minimal")
+    assert len(page.pages) == 1
+    assert page.rules(1) == []
+    assert page.find(1, "关于调整值班电话的通知")[2] < 60
+
+
+def test_rules_differ_with_what_the_imprint_holds(printed: Make) -> None:
+    assert len(printed("minimal", cc=["甲"]).rules(1)) == 2
+    assert len(printed("minimal", printed_by="甲", printed_on="2026-06-30").rules(1)) == 2
+    assert len(printed("minimal", cc=["甲"], printed_by="甲").rules(1)) == 3
+
+
+def test_long_letterhead_stays_on_one_line(printed: Make) -> None:
+    name = "云州市科学技术促进会云州市科技馆云州市青少年活动中心文件"
+    page = printed("sample", letterhead=name)
+    left, right, _ = page.find(1, name)
+    assert left >= 28 - TOLERANCE_MM
+    assert right <= 184 + TOLERANCE_MM
+
+
+def test_long_document_is_whole(printed: Make) -> None:
+    page = printed("long")
+    assert len(page.pages) >= 10
+    assert "电池回收" in page.text
+    assert "1.第1次服务" in re.sub(r"\s", "", page.text)
+    assert page.rules(len(page.pages))[-1][2] == near(TYPE_AREA_BOTTOM_MM)
