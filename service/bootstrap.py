@@ -9,17 +9,20 @@ from pathlib import Path
 
 import structlog
 
-from service import fonts
 from service.catalog import Catalog
 from service.convert import Converter, EngineOptions, SofficeEngine, canary_docx
-from service.errors import ServiceError
+from service.errors import ConfigError, ServiceError, TemplateError
+from service.fill import template_variables
+from service.fonts import OFFICIAL, FontFace, coverage, default_font_dirs, fontconfig_xml, scan_fonts
 from service.pipeline.readiness import Readiness
 from service.pipeline.render import Renderer
 from service.pipeline.verify import VerificationDesk
+from service.schema import check_schema
 from service.settings import Settings
 from service.verification import KeyRing, create_development_issuer
 
 _LOG = structlog.get_logger("wenyin.start")
+_OFFICIAL_NAMES = tuple(chain.name for chain in OFFICIAL)
 
 
 @dataclass(frozen=True, slots=True)
@@ -50,6 +53,26 @@ def work_dir(settings: Settings) -> Path:
     return settings.work_dir or Path(tempfile.gettempdir()) / f"wenyin-{os.geteuid()}"
 
 
+def load_catalog(settings: Settings) -> Catalog:
+    """Load all templates; those that a stage cannot work with are left out and named.
+
+    Raises:
+        TemplateError: There is no usable template at all.
+    """
+    catalog = Catalog.load(settings.templates_dir)
+    faults = {}
+    for spec in catalog:
+        try:
+            check_schema(spec.schema)
+            template_variables(spec.docx)
+        except ServiceError as error:
+            faults[spec.template_id] = str(error)
+    catalog = catalog.without(faults)
+    if not len(catalog):
+        raise TemplateError("没有可用的模板：" + "；".join(catalog.faults.values()))
+    return catalog
+
+
 def open_keyring(settings: Settings) -> KeyRing:
     """Load the key ring; on a first run make the development issuer and say so.
 
@@ -65,23 +88,50 @@ def open_keyring(settings: Settings) -> KeyRing:
     return KeyRing.load(folder)
 
 
-def font_stage(settings: Settings) -> fonts.FontSet:
-    """Return the fonts that LibreOffice will see."""
-    return fonts.FontSet.find(licensed_dir=settings.font_dir, cache_dir=settings.state_dir / "cache")
+@dataclass(frozen=True, slots=True)
+class FontStage:
+    """The fonts that LibreOffice will see.
+
+    Attributes:
+        folders: Absolute folders, the operator's own first.
+        licensed: The operator's own folder, if there is one.
+        faces: What is in them.
+    """
+
+    folders: tuple[Path, ...]
+    licensed: Path | None
+    faces: tuple[FontFace, ...]
+
+    @classmethod
+    def find(cls, settings: Settings) -> "FontStage":
+        """Scan the folders once.
+
+        Raises:
+            ConfigError: The operator's folder does not exist.
+        """
+        licensed = settings.font_dir.resolve() if settings.font_dir else None
+        if licensed and not licensed.is_dir():
+            raise ConfigError(f"WENYIN_FONT_DIR={licensed}：文件夹不存在。")
+        folders = (*([licensed] if licensed else []), *default_font_dirs())
+        return cls(folders, licensed, scan_fonts(folders))
+
+    def fontconfig(self, cache_dir: Path) -> str:
+        """Return our own fontconfig file."""
+        return fontconfig_xml(default_font_dirs(), self.licensed, cache_dir, self.faces)
 
 
-def make_converter(settings: Settings, font_set: fonts.FontSet) -> Converter:
+def make_converter(settings: Settings, font_stage: FontStage) -> Converter:
     """Return the engine that the settings ask for, not yet started."""
     options = EngineOptions(
-        fontconfig=font_set.fontconfig_xml(),
+        fontconfig=font_stage.fontconfig,
         work_dir=work_dir(settings),
-        readable_dirs=font_set.directories,
+        readable_dirs=font_stage.folders,
         soffice=settings.soffice,
         slots=settings.converters,
         queue_limit=settings.queue_limit,
         sandbox=settings.sandbox,
     )
-    return SofficeEngine(options, canary_docx(fonts.OFFICIAL_NAMES))
+    return SofficeEngine(options, canary_docx(_OFFICIAL_NAMES))
 
 
 @contextmanager
@@ -99,20 +149,26 @@ def open_services(settings: Settings, *, with_converter: bool = True) -> Iterato
         ConfigError: Settings or key files are wrong.
         TemplateError: There is no usable template.
     """
-    catalog = Catalog.load(settings.templates_dir)
+    catalog = load_catalog(settings)
     for folder, reason in catalog.faults.items():
         _LOG.error("模板未载入", template=folder, reason=reason)
     keyring = open_keyring(settings)
-    font_set = font_stage(settings)
-    converter = make_converter(settings, font_set)
+    font_stage = FontStage.find(settings)
+    drawable = coverage(font_stage.faces)
+    converter = make_converter(settings, font_stage)
     desk = VerificationDesk(catalog, keyring, work_dir(settings), settings.sandbox)
     try:
         if with_converter:
             _start(converter)
         renderer = Renderer(
-            catalog, converter, keyring, font_set.has_glyph, settings.base_url, settings.issuer
+            catalog,
+            converter,
+            keyring,
+            lambda char: ord(char) in drawable,
+            settings.base_url,
+            settings.issuer,
         )
-        readiness = Readiness(converter, fonts.OFFICIAL_NAMES)
+        readiness = Readiness(converter, _OFFICIAL_NAMES)
         yield Services(settings, renderer, desk, readiness, converter, keyring, catalog)
     finally:
         converter.close()

@@ -21,8 +21,8 @@ class _Strict(BaseModel):
 
 
 class _Pages(_Strict):
-    minimum: int = Field(1, ge=1)
-    maximum: int = Field(200, ge=1, le=5_000)
+    minimum: int = Field(default=1, ge=1)
+    maximum: int = Field(default=200, ge=1, le=5_000)
 
 
 class _Fact(_Strict):
@@ -100,6 +100,15 @@ class Catalog:
         except KeyError:
             known = "、".join(self._specs)
             raise UnknownTemplate(f"没有名为“{template_id[:60]}”的模板，可用的有：{known}。") from None
+
+    def without(self, faults: Mapping[str, str]) -> "Catalog":
+        """Return the catalog less the templates that another stage found broken.
+
+        Args:
+            faults: Template id to the Chinese reason.
+        """
+        kept = {name: spec for name, spec in self._specs.items() if name not in faults}
+        return Catalog(kept, {**self.faults, **faults})
 
     def __iter__(self) -> Iterator[TemplateSpec]:
         return iter(self._specs.values())

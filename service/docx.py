@@ -43,7 +43,7 @@ def picture_part(parts: dict[str, bytes], marker: str) -> str:
         SealError: As `swap_picture`.
     """
     root = etree.fromstring(parts["word/document.xml"], _PARSER)
-    targets = set()
+    targets: set[str | None] = set()
     for properties in root.iter(f"{{{_WP}}}docPr"):
         if properties.get("descr") != marker:
             continue

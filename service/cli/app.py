@@ -7,8 +7,7 @@ from typing import Any
 
 import click
 
-from service.bootstrap import open_services
-from service.catalog import Catalog
+from service.bootstrap import load_catalog, open_services
 from service.cli.doctor import doctor
 from service.cli.output import configure_logging, read_input, report_errors, write_output
 from service.cli.serve import serve
@@ -93,7 +92,7 @@ def templates() -> None:
 @report_errors
 def list_templates() -> None:
     """列出全部模板。"""
-    catalog = Catalog.load(Settings.from_env().templates_dir)
+    catalog = load_catalog(Settings.from_env())
     for spec in catalog:
         click.echo(f"{spec.template_id}\t{spec.title}\t版本 {spec.version}\t{spec.sha256[:12]}")
     for folder, reason in catalog.faults.items():
@@ -105,7 +104,7 @@ def list_templates() -> None:
 @report_errors
 def sample(template: str) -> None:
     """输出一个模板的样例数据。"""
-    catalog = Catalog.load(Settings.from_env().templates_dir)
+    catalog = load_catalog(Settings.from_env())
     write_output("-", catalog.get(template).sample)
 
 

@@ -4,11 +4,12 @@ import sys
 
 import click
 from rich.console import Console
-from rich.table import Table
+from rich.markup import escape
 
-from service.bootstrap import Services, font_stage, open_services
+from service.bootstrap import FontStage, Services, open_services
 from service.cli.output import report_errors
 from service.errors import ExitCode
+from service.fonts import inspect_fonts
 from service.settings import Settings
 
 
@@ -41,10 +42,9 @@ def _show_converter(console: Console, services: Services) -> None:
 
 
 def _show_fonts(console: Console, settings: Settings) -> None:
-    table = Table("公文字体", "实际字体", "说明", "文件")
-    for row in font_stage(settings).report():
-        table.add_row(row.name, row.face, row.note, str(row.path or ""))
-    console.print(table)
+    for row in inspect_fonts(FontStage.find(settings).faces):
+        colour = "red" if row.family is None else "yellow" if row.degraded else "default"
+        console.print(f"[{colour}]字体 {escape(row.message)}[/{colour}]", soft_wrap=True)
 
 
 def _show_keys(console: Console, services: Services) -> None:

@@ -1,5 +1,6 @@
 """What every conversion engine promises, whatever it is made of."""
 
+from collections.abc import Callable
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Protocol
@@ -13,7 +14,7 @@ class EngineOptions:
     """What an engine needs to know to start.
 
     Attributes:
-        fontconfig: Content of our own fontconfig file.
+        fontconfig: Makes the content of our own fontconfig file; takes the folder for its caches.
         work_dir: Folder for everything temporary; made when missing.
         readable_dirs: Folders outside ``/usr`` that LibreOffice must read (licensed fonts).
         soffice: Path of the ``soffice`` program; ``None`` finds it.
@@ -24,7 +25,7 @@ class EngineOptions:
         file_bytes: RLIMIT_FSIZE of LibreOffice.
     """
 
-    fontconfig: str
+    fontconfig: Callable[[Path], str]
     work_dir: Path
     readable_dirs: tuple[Path, ...] = ()
     soffice: Path | None = None

@@ -114,11 +114,21 @@ class SofficeEngine:
     def _prepare(self, workspace: Workspace) -> None:
         shared = workspace.path / "shared"
         shared.mkdir()
-        (shared / "fonts.conf").write_text(self._options.fontconfig, encoding="utf-8")
+        cache = shared / "cache"
+        cache.mkdir()
+        (shared / "fonts.conf").write_text(self._options.fontconfig(cache), encoding="utf-8")
         (shared / hardening.LAYER_FILE).write_text(hardening.LAYER, encoding="utf-8")
         readable = (shared, self._program.parent.parent, *self._options.readable_dirs)
         self._sandbox, self._no_sandbox_reason = Sandbox.open(self._options.sandbox, workspace, readable)
         with workspace.job() as job:
+            # Outside the sandbox, in which the cache is read-only; it reads only our own fonts.
+            run(
+                ["fc-cache"],
+                environment=_environment(workspace, job),
+                directory=job,
+                output_file=job / "output.log",
+                deadline=Deadline.after(_WARM_UP_S),
+            )
             ended = self._execute(workspace, job, [str(self._program), "--version"], Deadline.after(_PROBE_S))
             self._version = ended.output.strip().split("\n")[-1].strip()
         if not re.match(r"LibreOffice \d+\.\d+", self._version):
@@ -134,7 +144,6 @@ class SofficeEngine:
             _read_result(workspace, job)
             shutil.rmtree(job / "profile" / "user" / "extensions", ignore_errors=True)
             shutil.copytree(job / "profile", workspace.path / "shared" / "profile")
-            shutil.copytree(job / "cache", workspace.path / "shared" / "cache", dirs_exist_ok=True)
 
     def _attempt(self, workspace: Workspace, docx: bytes, deadline: Deadline) -> bytes:
         with workspace.job() as job:
@@ -143,10 +152,9 @@ class SofficeEngine:
 
     def _run_soffice(self, workspace: Workspace, job: Path, docx: bytes, deadline: Deadline) -> None:
         (job / "in.docx").write_bytes(docx)
-        for name in ("profile", "cache"):
-            ready = workspace.path / "shared" / name
-            if ready.exists():
-                shutil.copytree(ready, job / name)
+        ready = workspace.path / "shared" / "profile"
+        if ready.exists():
+            shutil.copytree(ready, job / "profile")
         registry = self._program.parent.parent / "share" / "registry"
         layers = hardening.configuration_layers(registry, workspace.path / "shared", job / "profile")
         command = [
@@ -213,7 +221,7 @@ def _environment(workspace: Workspace, job: Path) -> Mapping[str, str]:
         "TMPDIR": str(job),
         "LANG": "C.UTF-8",
         "FONTCONFIG_FILE": str(workspace.path / "shared" / "fonts.conf"),
-        "XDG_CACHE_HOME": str(job / "cache"),
+        "XDG_CACHE_HOME": str(job),
     }
 
 

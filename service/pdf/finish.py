@@ -123,7 +123,11 @@ def _pictures(writer: pypdf.PdfWriter) -> Iterator[StreamObject]:
 
 
 def _side(picture: StreamObject) -> tuple[int, int]:
-    return int(picture["/Width"]), int(picture["/Height"])
+    return _integer(picture["/Width"]), _integer(picture["/Height"])
+
+
+def _integer(value: Any) -> int:
+    return int(value)
 
 
 def _replace_picture(writer: pypdf.PdfWriter, old: StreamObject, stamp: PdfStamp) -> None:
@@ -143,18 +147,16 @@ def _replace_picture(writer: pypdf.PdfWriter, old: StreamObject, stamp: PdfStamp
         }
     )
     number = writer._objects.index(old)
-    writer._objects[number] = new.flate_encode()
-    writer._objects[number].indirect_reference = IndirectObject(number + 1, 0, writer)
+    packed = new.flate_encode()
+    packed.indirect_reference = IndirectObject(number + 1, 0, writer)
+    writer._objects[number] = packed
 
 
 def _make_dates_constant(writer: pypdf.PdfWriter, dated: date) -> None:
     # China has one time zone; the hour is midnight because none is known.
     pdf_date = TextStringObject(f"D:{dated:%Y%m%d}000000+08'00'")
     iso_date = f"{dated:%Y-%m-%d}T00:00:00+08:00".encode()
-    info = writer._info
-    if info is not None:
-        for key in ("/CreationDate", "/ModDate"):
-            info.get_object()[NameObject(key)] = pdf_date
+    writer.add_metadata({"/CreationDate": pdf_date, "/ModDate": pdf_date})
     metadata = writer.root_object.get("/Metadata")
     if metadata is not None:
         stream = metadata.get_object()

@@ -21,8 +21,7 @@ def main() -> None:
     source = Path(sys.argv[-1])
     out = Path(sys.argv[sys.argv.index("--outdir") + 1])
     out.mkdir(parents=True, exist_ok=True)
-    for name in ("profile", "cache"):
-        (source.parent / name).mkdir(exist_ok=True)
+    (source.parent / "profile").mkdir(exist_ok=True)
     word, _, rest = source.read_bytes().partition(b" ")
     result = out / "in.pdf"
     act = globals().get("do_" + word.decode("ascii", "replace"), do_good)

@@ -30,7 +30,7 @@ MARK = "import time; time.sleep(300)"
 
 def options(work_dir: Path, **changes: object) -> EngineOptions:
     values: dict[str, object] = {
-        "fontconfig": "<fontconfig/>",
+        "fontconfig": lambda cache: "<fontconfig/>",
         "work_dir": work_dir,
         "soffice": FAKE,
         "slots": 2,
@@ -218,7 +218,7 @@ def test_death_of_the_service_takes_the_child_along(tmp_path: Path) -> None:
         "import sys; from pathlib import Path\n"
         "from service.convert import EngineOptions, SofficeEngine\n"
         "from service.model import Deadline\n"
-        f"e = SofficeEngine(EngineOptions('<fontconfig/>', Path({str(tmp_path / 'work')!r}),"
+        f"e = SofficeEngine(EngineOptions(lambda cache: '<fontconfig/>', Path({str(tmp_path / 'work')!r}),"
         f" soffice=Path({str(FAKE)!r}), sandbox='off'), b'good')\n"
         "e.start(); print('started', flush=True); e.convert(b'hang', Deadline.after(60))\n"
     )
