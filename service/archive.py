@@ -19,7 +19,9 @@ _ZIP_MAGIC = b"PK\x03\x04"
 _READ_BYTES = 1 << 16
 _RELATIONSHIP = re.compile(rb"<(?:\w+:)?Relationship\b[^>]*>", re.S)
 _ATTRIBUTE = re.compile(rb"(\w+)\s*=\s*(?:\"([^\"]*)\"|'([^']*)')", re.S)
-_FIELD_TEXT = re.compile(rb"<w:(?:instrText|delInstrText)\b[^>]*>([^<]*)<|<w:fldSimple\b[^>]*w:instr=\"([^\"]*)\"")
+_FIELD_TEXT = re.compile(
+    rb"<w:(?:instrText|delInstrText)\b[^>]*>([^<]*)<|<w:fldSimple\b[^>]*w:instr=\"([^\"]*)\""
+)
 _FORBIDDEN_FIELD = re.compile(rb"^\s*(?:INCLUDE\w*|DDE\w*|LINK|IMPORT|DATABASE|RD)\b", re.I)
 _FORBIDDEN_RELATIONSHIPS = (
     b"/oleObject",
@@ -193,13 +195,19 @@ def _check_relationships(name: str, content: bytes) -> None:
         if values.get(b"TargetMode", b"").lower() == b"external":
             scheme = values.get(b"Target", b"").split(b":", 1)[0].lower()
             if not (kind.endswith(b"/hyperlink") and scheme in (b"http", b"https", b"mailto")):
-                raise _unsafe("external-resource", "文件引用了外部图片或文件，请改为插入后再提交。", detail=name)
+                raise _unsafe(
+                    "external-resource", "文件引用了外部图片或文件，请改为插入后再提交。", detail=name
+                )
 
 
 def _check_fields(name: str, content: bytes) -> None:
     for instruction, simple in _FIELD_TEXT.findall(content):
         if _FORBIDDEN_FIELD.match(instruction or simple):
-            raise _unsafe("active-content", "文件含有会读取外部内容的域（如 INCLUDETEXT、DDE），请删除后再提交。", detail=name)
+            raise _unsafe(
+                "active-content",
+                "文件含有会读取外部内容的域（如 INCLUDETEXT、DDE），请删除后再提交。",
+                detail=name,
+            )
 
 
 def _unsafe(code: str, message: str, *, detail: str = "") -> UnsafeArchive:
