@@ -2,7 +2,9 @@
 
 import logging
 import struct
+import sys
 from collections.abc import Iterable, Iterator, Sequence
+from contextlib import contextmanager
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
@@ -13,6 +15,9 @@ _SUFFIXES = frozenset({".ttf", ".otf", ".ttc", ".otc"})
 _FAMILY_NAME_IDS = frozenset({1, 16, 21})
 _REGULAR = 400
 _FORMAT = 12
+
+# What fontTools raises on a damaged file, beside its own error.
+_UNREADABLE = (TTLibError, OSError, ValueError, LookupError, AssertionError, EOFError, struct.error)
 
 _log = logging.getLogger(__name__)
 
@@ -56,25 +61,18 @@ def _read_faces(path: Path) -> list[FontFace]:
     try:
         with _open(path) as fonts:
             return [_face(font, path, index) for index, font in enumerate(fonts)]
-    except (TTLibError, OSError, ValueError, KeyError, AssertionError, IndexError) as error:
+    except _UNREADABLE as error:
         _log.warning("unreadable font file %s: %s", path, error)
         return []
 
 
-class _open:  # noqa: N801 - used as a function
-    """Context of the fonts in one file, tables read when asked for."""
-
-    def __init__(self, path: Path) -> None:
-        with path.open("rb") as file:
-            is_collection = file.read(4) == b"ttcf"
-        self._file: Any = TTCollection(path, lazy=True) if is_collection else TTFont(path, lazy=True)
-        self._fonts = list(self._file) if is_collection else [self._file]
-
-    def __enter__(self) -> Sequence[Any]:
-        return self._fonts
-
-    def __exit__(self, *_: object) -> None:
-        self._file.close()
+@contextmanager
+def _open(path: Path) -> Iterator[Sequence[Any]]:
+    """Give the fonts in one file; their tables are read when asked for, inside the context only."""
+    with path.open("rb") as file:
+        is_collection = file.read(4) == b"ttcf"
+        file.seek(0)
+        yield TTCollection(file, lazy=True).fonts if is_collection else [TTFont(file, lazy=True)]
 
 
 def _face(font: Any, path: Path, index: int) -> FontFace:
@@ -97,10 +95,14 @@ def best_face(family: str, faces: Iterable[FontFace], weight: int = _REGULAR) ->
 
 
 def code_points(face: FontFace) -> frozenset[int]:
-    """Return the code points that a face's cmap maps."""
-    with _open(face.path) as fonts:
-        font = fonts[face.index]
-        return _full_repertoire(font.reader["cmap"]) or frozenset(font.getBestCmap() or ())
+    """Return the code points that a face's cmap maps; none, with a log line, if it cannot be read."""
+    try:
+        with _open(face.path) as fonts:
+            font = fonts[face.index]
+            return _full_repertoire(font.reader["cmap"]) or frozenset(font.getBestCmap() or ())
+    except _UNREADABLE as error:
+        _log.warning("unreadable cmap in %s: %s", face.path, error)
+        return frozenset()
 
 
 def _full_repertoire(table: bytes) -> frozenset[int] | None:
@@ -117,6 +119,6 @@ def _full_repertoire(table: bytes) -> frozenset[int] | None:
             for first, last, glyph in struct.iter_unpack(
                 ">3L", table[offset + 16 : offset + 16 + 12 * groups]
             ):
-                found.update(range(first + (glyph == 0), last + 1))
+                found.update(range(first + (glyph == 0), min(last, sys.maxunicode) + 1))
             return frozenset(found)
     return None

@@ -8,7 +8,8 @@ from service.schema.check import check_schema
 from service.schema.clean import CleanText, clean_text
 from service.schema.count import char_count, word_count
 from service.schema.strict_json import JsonLimits, parse_json
-from service.schema.validate import REPORT_LIMIT, Validator
+from service.schema.validate import Validator
+from service.schema.wording import REPORT_LIMIT
 
 __all__ = [
     "REPORT_LIMIT",

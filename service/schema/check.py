@@ -4,32 +4,20 @@ import re
 from collections.abc import Iterator, Mapping
 from typing import Any
 
-from jsonschema import Draft202012Validator, SchemaError
+from jsonschema import Draft202012Validator, FormatChecker, SchemaError
 
 from service.errors import Fault, TemplateError
+from service.schema.keywords import LISTS, MAPS, SINGLES
 from service.schema.messages import CATALOGUE
 from service.schema.patterns import FORMATS, compile_pattern
 from service.schema.place import Place, SchemaMap
 from service.schema.wording import PathKey, json_pointer, printable
 
 _DIALECT = "https://json-schema.org/draft/2020-12/schema"
-_MAPS = ("properties", "patternProperties", "$defs", "dependentSchemas")
-_LISTS = ("allOf", "anyOf", "oneOf", "prefixItems")
-_SINGLES = (
-    "additionalProperties",
-    "unevaluatedProperties",
-    "items",
-    "contains",
-    "propertyNames",
-    "not",
-    "if",
-    "then",
-    "else",
-)
 _NOTES = frozenset(
     {"$comment", "$ref", "title", "description", "default", "examples", "deprecated", "readOnly", "writeOnly"}
 )
-_ALLOWED = _NOTES | frozenset(_MAPS) | frozenset(_LISTS) | frozenset(_SINGLES) | CATALOGUE.keys()
+_ALLOWED = _NOTES | frozenset(MAPS) | frozenset(LISTS) | frozenset(SINGLES) | CATALOGUE.keys()
 _ROOT_ONLY = frozenset({"$schema", "$id"})
 _CHINESE = re.compile("[\u3400-\u9fff]")
 _LOCAL_REFERENCE = re.compile(r"#(/\$defs/[^/]+)?")
@@ -47,7 +35,8 @@ def check_schema(schema: Mapping[str, Any]) -> None:
             leaves ``#/$defs/``, or has a property without a Chinese ``title``; all of them at once.
     """
     try:
-        Draft202012Validator.check_schema(schema)
+        # Patterns are compiled below, by the rules of this service.
+        Draft202012Validator.check_schema(schema, format_checker=FormatChecker(formats=()))
     except SchemaError as error:
         fault = Fault(json_pointer(tuple(error.absolute_path)), "schema", "不符合 JSON Schema 2020-12")
         raise _broken([fault], error.message) from error
@@ -74,13 +63,13 @@ def _node_faults(node: Any, root: Mapping[str, Any], path: tuple[PathKey, ...]) 
         problem = _keyword_problem(keyword, value, root, at_root=not path)
         if problem:
             yield Fault(pointer, keyword, problem)
-    for keyword in _MAPS:
+    for keyword in MAPS:
         for name, part in node.get(keyword, {}).items():
             yield from _node_faults(part, root, (*path, keyword, name))
-    for keyword in _LISTS:
+    for keyword in LISTS:
         for index, part in enumerate(node.get(keyword, ())):
             yield from _node_faults(part, root, (*path, keyword, index))
-    for keyword in _SINGLES:
+    for keyword in SINGLES:
         yield from _node_faults(node.get(keyword), root, (*path, keyword))
 
 

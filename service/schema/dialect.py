@@ -10,6 +10,7 @@ from jsonschema.protocols import Validator as SchemaValidator
 from jsonschema.validators import extend
 from referencing import Registry
 
+from service.schema.keywords import CLOSERS, LISTS, MAPS, SINGLES
 from service.schema.patterns import compile_pattern, format_checker
 from service.schema.unique import first_repeat
 
@@ -40,6 +41,25 @@ def _multiple_of(validator: Any, step: Any, value: Any, _: Any) -> Iterator[Vali
         yield ValidationError("multipleOf")
 
 
+def _explicit(node: Any, *, closer: bool = False) -> Any:
+    """Return a copy in which ``false`` is spelt out, since the library forgets the place of a bare one."""
+    if node is False and not closer:
+        return {"not": {}}
+    if not isinstance(node, Mapping):
+        return node
+    copy = dict(node)
+    for keyword in MAPS:
+        if keyword in node:
+            copy[keyword] = {name: _explicit(part) for name, part in node[keyword].items()}
+    for keyword in LISTS:
+        if keyword in node:
+            copy[keyword] = [_explicit(part) for part in node[keyword]]
+    for keyword in SINGLES:
+        if keyword in node:
+            copy[keyword] = _explicit(node[keyword], closer=keyword in CLOSERS)
+    return copy
+
+
 def make_validator(schema: Mapping[str, Any]) -> SchemaValidator:
     """Return a validator for one schema; an unknown reference is an error, never a download."""
     types = Draft202012Validator.TYPE_CHECKER.redefine_many({"number": _is_number, "integer": _is_integer})
@@ -49,5 +69,7 @@ def make_validator(schema: Mapping[str, Any]) -> SchemaValidator:
         type_checker=types,
     )
     registry: Registry[Any] = Registry()
-    validator: SchemaValidator = dialect(schema, registry=registry, format_checker=format_checker())
+    validator: SchemaValidator = dialect(
+        _explicit(schema), registry=registry, format_checker=format_checker()
+    )
     return validator

@@ -251,6 +251,8 @@ def _closest(broken: Broken) -> Said:
 
 
 def _not(broken: Broken) -> Said:
+    if not broken.rule:
+        return [((), "不允许出现，请删去")]
     together = broken.rule.get("required", ()) if isinstance(broken.rule, dict) else ()
     if len(together) > 1 and broken.rule.keys() == {"required"}:
         names = "和".join(broken.place.title_of(name) for name in together)
@@ -259,8 +261,6 @@ def _not(broken: Broken) -> Said:
 
 
 def _unforeseen(broken: Broken) -> Said:
-    if broken.error.validator is None:
-        return [((), "不允许出现，请删去")]
     return [((), f"不符合规则 {broken.error.validator}，请对照模板的 schema 改正")]
 
 

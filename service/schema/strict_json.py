@@ -7,13 +7,13 @@ and §9 leave all of these to the reader). A signed document must not rest on a 
 
 import json
 import re
-from collections.abc import Iterator, Sequence
+from collections.abc import Iterable, Iterator
 from dataclasses import dataclass
 from decimal import Decimal, InvalidOperation
 from typing import Any
 
 from service.errors import Fault, MalformedJson
-from service.schema.wording import PathKey, json_pointer
+from service.schema.wording import PathKey, cap_report, json_pointer
 
 _UTF8_BOM = b"\xef\xbb\xbf"
 _WIDE_BOMS = (b"\xff\xfe", b"\xfe\xff")
@@ -145,7 +145,7 @@ def parse_json(raw: bytes, limits: JsonLimits | None = None, *, allow_array: boo
     except json.JSONDecodeError as error:
         raise _syntax_error(error, text) from error
     if reader.flawed:
-        raise _malformed(list(_flaws(tree)))
+        raise _malformed(_flaws(tree))
     if not isinstance(tree, dict) and not (allow_array and isinstance(tree, list)):
         wanted = "对象 {…} 或列表 […]" if allow_array else "对象 {…}"
         fault = Fault("", "type", f"JSON 最外层应为{wanted}")
@@ -153,11 +153,12 @@ def parse_json(raw: bytes, limits: JsonLimits | None = None, *, allow_array: boo
     return tree
 
 
-def _malformed(faults: Sequence[Fault]) -> MalformedJson:
-    first = min(faults)
+def _malformed(faults: Iterable[Fault]) -> MalformedJson:
+    faults = sorted(faults)
+    first = faults[0]
     where = f"（位置 {first.pointer}）" if first.pointer else ""
     more = f"；共 {len(faults)} 处" if len(faults) > 1 else ""
-    return MalformedJson(f"{first.message}{where}{more}", faults=faults, code=first.keyword)
+    return MalformedJson(f"{first.message}{where}{more}", faults=cap_report(faults), code=first.keyword)
 
 
 def _decode(raw: bytes) -> str:

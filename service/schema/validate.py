@@ -12,9 +12,7 @@ from service.schema.dialect import make_validator
 from service.schema.messages import describe
 from service.schema.place import SchemaMap
 from service.schema.walk import FAULT_LIMIT, Walk
-
-REPORT_LIMIT = 200
-"""Most faults in one report; one more says how many were left out."""
+from service.schema.wording import cap_report
 
 _ABOUT_VALUE = frozenset({"enum", "const", "anyOf", "oneOf", "pattern", "format"})
 _NUMBER = re.compile(r"\d+")
@@ -79,8 +77,5 @@ def _place_order(fault: Fault) -> tuple[str, str, str]:
 
 
 def _refusal(faults: list[Fault]) -> InvalidRequest:
-    count = len(faults)
-    if count > REPORT_LIMIT:
-        rest = Fault("", "more", f"另有至少 {count - REPORT_LIMIT} 处问题没有列出，请先改正以上各处")
-        faults = [*faults[:REPORT_LIMIT], rest]
-    return InvalidRequest(f"数据有 {count} 处不符合要求，请逐条改正后重新提交", faults=faults)
+    message = f"数据有 {len(faults)} 处不符合要求，请逐条改正后重新提交"
+    return InvalidRequest(message, faults=cap_report(faults))

@@ -4,7 +4,6 @@ It runs before the JSON Schema check, so that nothing slow or fragile ever sees 
 million characters, an array of a million items, or a number that cannot be printed.
 """
 
-import math
 from collections.abc import Callable, Iterator, Mapping
 from decimal import Decimal
 from typing import Any
@@ -134,10 +133,10 @@ class Walk:
         return text
 
     def _number(self, value: int | float | Decimal, place: Place) -> Any:
-        # A long int must not reach `math.isfinite`, which turns it into a float first.
+        # A long int must not be turned into text or a float, which may fail.
         if isinstance(value, int):
             too_long = not -_DIGIT_LIMIT < value < _DIGIT_LIMIT
-        elif not math.isfinite(value):
+        elif not Decimal(value).is_finite():
             return self._settle("not-a-number", "不是普通数字，请改正", 0)
         else:
             too_long = value != 0 and abs(Decimal(value).adjusted()) > _EXPONENT_LIMIT

@@ -1,10 +1,15 @@
-"""Pointers and quotations that are safe in any message, whatever the input holds."""
+"""Pointers, quotations and reports that are safe and short, whatever the input holds."""
 
 import re
 from collections.abc import Iterable, Sequence
 
+from service.errors import Fault
+
 PathKey = str | int
 """One step into the data: a member name or an index from 0."""
+
+REPORT_LIMIT = 200
+"""Most faults in one report; one more says how many were left out."""
 
 _SEGMENT_LIMIT = 200
 _QUOTE_LIMIT = 40
@@ -52,6 +57,14 @@ def printable(text: str, limit: int = _QUOTE_LIMIT) -> str:
     """
     shown = text[:limit] + ("…" if len(text) > limit else "")
     return _UNSHOWABLE.sub(lambda found: f"<{code_point(found.group())}>", shown)
+
+
+def cap_report(faults: Sequence[Fault]) -> list[Fault]:
+    """Return at most 200 faults, the first of them, and one more for the rest."""
+    rest = len(faults) - REPORT_LIMIT
+    if rest <= 0:
+        return list(faults)
+    return [*faults[:REPORT_LIMIT], Fault("", "more", f"另有至少 {rest} 处问题没有列出，请先改正列出的各处")]
 
 
 def list_chars(chars: Iterable[str]) -> str:
