@@ -124,6 +124,9 @@ def test_licensed_font_wins_and_is_not_emboldened(tmp_path: Path) -> None:
     licensed.mkdir()
     make_font(licensed / "a.ttf", "方正小标宋简体", "中国")
     make_font(licensed / "b.ttf", "FangSong", "中国")
+    bold = "<const>bold</const>"
+    assert bold in fontconfig_xml(default_font_dirs(), None, tmp_path)
+    assert bold not in fontconfig_xml(default_font_dirs(), licensed, tmp_path)
     asked = Fontconfig(tmp_path, default_font_dirs(), licensed)
     assert asked.match("方正小标宋简体:lang=zh-cn", every=False) == ["方正小标宋简体|80"]
     assert asked.families("仿宋_GB2312:lang=zh-cn")[:2] == ["FangSong", "FandolFang"]

@@ -139,6 +139,16 @@ def test_j9_bad_character_in_a_key() -> None:
     assert ("", "illegal-char") in {(fault.pointer, fault.keyword) for fault in error.faults}
 
 
+@pytest.mark.parametrize(
+    "text",
+    ["A&B", "<w:p/>", "1 < 2", "]]>", "{{7*7}}", "{% raw %}", "{%tr for x in y %}", "=cmd|'/c calc'!A1"],
+)
+def test_j11_j12_markup_and_template_tags_pass_as_plain_text(text: str) -> None:
+    result = submit({"title": text, "body": [{"text": text}]})
+    assert result.data == {"title": text, "body": [{"text": text}]}
+    assert result.warnings == ()
+
+
 def test_j13_line_break_only_where_the_schema_allows() -> None:
     assert ("/title", "multiline") in said(title="甲\n乙")
     assert submit({"title": "甲", "body": [{"text": "甲\n乙"}]})
@@ -210,6 +220,21 @@ def test_j20_all_faults_at_once_sorted_by_pointer() -> None:
 def test_j20_characters_schema_and_glyphs_together() -> None:
     found = said(title="😀\x00", body=[])
     assert {keyword for _, keyword in found} == {"no-glyph", "illegal-char", "minItems"}
+
+
+def test_one_mistake_gives_one_fault() -> None:
+    assert set(said(title="\x00")) == {("/title", "illegal-char")}
+    assert set(said(postcode="1\n")) == {("/postcode", "multiline")}
+    rule = {"type": "string", "enum": ["甲"], "minLength": 1}
+    assert wording(rule, 5) == ["「某项」应为文字，收到的是数字，请加上双引号"]
+    assert wording(rule, "") == ["「某项」不能为空，请填写"]
+
+
+def test_unique_items_compares_as_json_does() -> None:
+    unique = small({"uniqueItems": True})
+    assert submit({"x": [1, True, "1", [1], {"a": 1}, {"a": [1]}]}, unique)
+    for pair in ([1, Decimal("1.0")], [{"a": 1, "b": 2}, {"b": 2, "a": 1}], [[True], [True]]):
+        assert refusal({"x": pair}, unique).faults[0].keyword == "uniqueItems"
 
 
 def test_j21_null_for_a_required_string() -> None:
@@ -374,6 +399,12 @@ def test_schema_that_cannot_be_explained_is_refused(change: dict[str, Any], keyw
     with pytest.raises(TemplateError) as caught:
         check_schema({"type": "object", **change})
     assert keyword in {fault.keyword for fault in caught.value.faults}
+
+
+def test_reference_out_of_the_file_is_named_as_such() -> None:
+    for reference in ("https://example.cn/x", "other.json", "#/properties/a"):
+        with pytest.raises(TemplateError, match="只能指向本文件"):
+            check_schema({"type": "object", "properties": {"a": {"title": "甲", "$ref": reference}}})
 
 
 def test_title_may_stand_behind_a_reference_and_recursion_ends() -> None:
