@@ -47,7 +47,7 @@ class ExitCode(IntEnum):
     CONFIG = 8
 
 
-@dataclass(frozen=True, slots=True, order=True)
+@dataclass(frozen=True, slots=True)
 class Fault:
     """One thing wrong with one value of the input.
 
@@ -60,6 +60,13 @@ class Fault:
     pointer: str
     keyword: str
     message: str
+
+    @property
+    def place(self) -> tuple[tuple[tuple[int, str], ...], str]:
+        """Sort key: by place, the tenth item after the second; the whole document comes last."""
+        steps = self.pointer.split("/")[1:]
+        numbered = tuple((int(step), "") if step.isdecimal() else (-1, step) for step in steps)
+        return numbered or ((1 << 62, ""),), self.keyword
 
 
 class ServiceError(Exception):
@@ -90,7 +97,7 @@ class ServiceError(Exception):
     ) -> None:
         super().__init__(message)
         self.detail = detail
-        self.faults = tuple(sorted(faults))
+        self.faults = tuple(sorted(faults, key=lambda fault: fault.place))
         self.type_code = code or self.code
         self.retry_after_s = retry_after_s
 

@@ -16,6 +16,7 @@ from PIL import Image
 from service.errors import NotVerifiable, SealError
 
 _POINTS_PER_INCH = 72.0
+_SURROUND_PT = 6.0
 
 # PDFium is not thread-safe, and its calls are short.
 _PDFIUM = threading.RLock()
@@ -165,9 +166,11 @@ def render_spot(pdf: bytes, spot: PictureSpot, dpi: int) -> Image.Image:
     with _opened(pdf) as document:
         page = document[spot.page]
         width, height = page.get_size()
+        edges = (spot.left_pt, spot.bottom_pt, width - spot.right_pt, height - spot.top_pt)
         bitmap = page.render(
             scale=dpi / _POINTS_PER_INCH,
-            crop=(spot.left_pt, spot.bottom_pt, width - spot.right_pt, height - spot.top_pt),
+            # A little of the page around it, as any reader sees it.
+            crop=tuple(max(0.0, edge - _SURROUND_PT) for edge in edges),
             grayscale=True,
         )
         image: Image.Image = bitmap.to_pil().copy()

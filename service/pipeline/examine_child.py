@@ -18,7 +18,7 @@ from service.errors import RequestError
 from service.pdf import pdf_text, pypdf_text, render_pages
 from service.verification import decode_picture, decode_symbols, docx_flags, docx_text
 
-_DPI = 200
+_DPI = (200, 300)
 _PICTURES = (".png", ".jpg", ".jpeg", ".bmp", ".gif", ".tif", ".tiff")
 _PICTURE_LIMIT = 50
 
@@ -38,8 +38,11 @@ def examine(kind: str, data: bytes) -> dict[str, list[str]]:
 
 def _examine_pdf(data: bytes) -> dict[str, list[str]]:
     qr_texts: dict[str, None] = {}
-    for page in render_pages(data, _DPI):
-        qr_texts.update(dict.fromkeys(decode_symbols(page)))
+    for dpi in _DPI:
+        for page in render_pages(data, dpi):
+            qr_texts.update(dict.fromkeys(decode_symbols(page)))
+        if qr_texts:
+            break
     texts = [pdf_text(data)]
     # PDFium has read it; the second opinion may fail.
     with contextlib.suppress(RequestError):

@@ -125,8 +125,12 @@ def _json_body(limit_bytes: int) -> bytes:
         raise UnsupportedMedia("JSON 请使用 UTF-8 编码。")
     if request.headers.get("Content-Encoding", "identity").lower() != "identity":
         raise UnsupportedMedia("不接受压缩过的请求内容（Content-Encoding）。")
-    request.max_content_length = limit_bytes
-    return request.get_data(cache=False)
+    # One byte more: of a body without a length the stream ends at the limit in silence.
+    request.max_content_length = limit_bytes + 1
+    body = request.get_data(cache=False)
+    if len(body) > limit_bytes:
+        raise TooLarge(f"请求内容超过 {limit_bytes} 字节的上限。")
+    return body
 
 
 def _output_format() -> OutputFormat:

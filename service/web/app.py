@@ -1,7 +1,9 @@
 """The application factory."""
 
+import contextlib
 import secrets
 import time
+from http import HTTPStatus
 
 import structlog
 from flask import Flask, Response, g, request
@@ -13,6 +15,10 @@ from service.web.context import SERVICES
 _LOG = structlog.get_logger("wenyin.http")
 _REQUEST_ID_BYTES = 8
 _OVERHEAD_BYTES = 64_000
+_DRAIN_BYTES = 64_000_000
+_DRAIN_S = 5.0
+_PIECE_BYTES = 1 << 16
+_WITH_BODY = frozenset({"POST", "PUT", "PATCH"})
 _FORM_PARTS = 20
 _FORM_TEXT_BYTES = 500_000
 _CSP = "default-src 'self'; base-uri 'none'; form-action 'self'; frame-ancestors 'none'"
@@ -50,7 +56,26 @@ def _begin() -> None:
     g.begun_s = time.perf_counter()
 
 
+def _drain() -> None:
+    """Take in what the client still sends, within bounds.
+
+    An answer given while the body is still on its way is lost: the client sees a
+    broken connection where it should see why it was turned away.
+    """
+    stream = request.environ["wsgi.input"]
+    until_s = time.monotonic() + _DRAIN_S
+    taken = 0
+    with contextlib.suppress(OSError):
+        while taken < _DRAIN_BYTES and time.monotonic() < until_s:
+            piece = stream.read(_PIECE_BYTES)
+            if not piece:
+                break
+            taken += len(piece)
+
+
 def _end(response: Response) -> Response:
+    if response.status_code >= HTTPStatus.BAD_REQUEST and request.method in _WITH_BODY:
+        _drain()
     headers = response.headers
     headers["X-Request-Id"] = g.request_id
     headers.setdefault("X-Content-Type-Options", "nosniff")

@@ -8,7 +8,7 @@ import structlog
 from flask import Flask, Response, g, render_template, request
 from werkzeug.exceptions import HTTPException, RequestEntityTooLarge
 
-from service.errors import ServiceError, TooLarge
+from service.errors import Fault, RequestError, ServiceError, TooLarge
 
 _LOG = structlog.get_logger("wenyin.problem")
 TYPE_PREFIX = "urn:wenyin:problem:"
@@ -37,10 +37,13 @@ def _on_service_error(error: ServiceError) -> Response:
     level = _LOG.error if error.http_status >= HTTPStatus.INTERNAL_SERVER_ERROR else _LOG.info
     level("problem", request_id=g.get("request_id"), type=error.type_code, detail=error.detail[:2000])
     body: dict[str, Any] = _body(error.type_code, error.title, error.http_status, str(error))
-    if error.faults:
+    faults = error.faults
+    if not faults and isinstance(error, RequestError):
+        # The empty pointer is the whole document (RFC 6901 5).
+        faults = (Fault("", error.type_code, str(error)),)
+    if faults:
         body["errors"] = [
-            {"pointer": fault.pointer, "keyword": fault.keyword, "message": fault.message}
-            for fault in error.faults
+            {"pointer": fault.pointer, "keyword": fault.keyword, "message": fault.message} for fault in faults
         ]
     response = _answer(body)
     if error.retry_after_s is not None:
