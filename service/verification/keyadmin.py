@@ -33,7 +33,7 @@ DEVELOPMENT_ID = "dev"
 
 _SIGNING_DAYS = 365
 _NAMES = ("issuers.json", "master.key", "private", "revoked", "keys.json")
-_CANNOT_REPLACE = (errno.EBUSY, errno.EXDEV, errno.EACCES, errno.EPERM, errno.EROFS)
+_CANNOT_REPLACE = (errno.ENOTEMPTY, errno.EEXIST, errno.EBUSY, errno.EXDEV, errno.EACCES, errno.EPERM)
 
 
 def create_development_issuer(folder: Path) -> None:
@@ -182,9 +182,7 @@ def _appear(folder: Path) -> None:
         try:
             staged.rename(folder)
         except OSError as error:
-            if error.errno in (errno.ENOTEMPTY, errno.EEXIST) and _holds_keys(folder):
-                return
-            if error.errno not in (*_CANNOT_REPLACE, errno.ENOTEMPTY, errno.EEXIST):
+            if error.errno not in _CANNOT_REPLACE:
                 raise
             _move_into(staged, folder)
     finally:
@@ -192,7 +190,8 @@ def _appear(folder: Path) -> None:
 
 
 def _move_into(staged: Path, folder: Path) -> None:
-    # A mount point cannot be renamed over; the lock then does what the rename would have done.
+    # A mount point, or a folder that another process filled first, cannot be renamed over; the
+    # lock then does what the rename would have done.
     with _locked(folder):
         if _holds_keys(folder):
             return

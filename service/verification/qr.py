@@ -105,7 +105,7 @@ def png_bytes(symbol: QrSymbol, scale_px: int = 8) -> bytes:
         1-bit PNG without time stamp or text.
     """
     buffer = io.BytesIO()
-    _picture(symbol, scale_px).save(buffer, "PNG", compress_level=9)
+    _picture(symbol, scale_px).save(buffer, "PNG", compress_level=6)  # 9 saves a tenth for thrice the time
     return buffer.getvalue()
 
 

@@ -267,6 +267,15 @@ def test_the_old_key_verifies_only_when_rotated(folder: Path, ring: KeyRing) -> 
         rotate_key(folder, "nobody")
 
 
+def test_the_newer_key_signs_when_two_are_active(folder: Path, ring: KeyRing) -> None:
+    _edit(folder / "keys.json", _set("keys", not_before="2021-01-01"))
+    old = ring.signing_key().kid
+    new = rotate_key(folder, "cast")
+    set_key_status(folder, old.hex(), KeyStatus.ACTIVE)
+    assert [key["status"] for key in ring.jwks()["keys"]] == ["active", "active"]
+    assert ring.signing_key().kid.hex() == new
+
+
 def test_all_keys_are_found_when_the_kid_collides(folder: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr("service.verification.keyadmin.kid_of", lambda _: b"same")
     monkeypatch.setattr("service.verification.keyfiles.kid_of", lambda _: b"same")

@@ -173,8 +173,9 @@ def _bomb(width: int, height: int) -> bytes:
 
 @pytest.mark.parametrize("size", [(8_001, 8_000), (10_000, 10_000), (60_000, 60_000), (2**31 - 1, 2**31 - 1)])
 def test_picture_is_refused_when_it_would_unpack_to_too_much(size: tuple[int, int]) -> None:
-    with pytest.raises(NotVerifiable):
+    with pytest.raises(NotVerifiable) as caught:
         decode_picture(_bomb(*size))
+    assert caught.value.type_code == "too-many-pixels"
 
 
 @pytest.mark.parametrize(

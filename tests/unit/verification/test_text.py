@@ -27,6 +27,7 @@ def _hkdf(info: bytes) -> bytes:
         ("\uf9d1\U0002f800", "六丽"),
         ("oﬃce ﬁle", "office file"),
         ("e\u0301", "\u00e9"),
+        ("e\u200c\u0301", "\u00e9"),
         ("通 知\u3000\n\t如\u00a0下", "通知如下"),
         ("零\u200b宽\ufeff\u00ad\u2060", "零宽"),
         ("a\ue000b\U000f0000", "ab"),
