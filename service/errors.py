@@ -63,10 +63,10 @@ class Fault:
 
     @property
     def place(self) -> tuple[tuple[tuple[int, str], ...], str]:
-        """Sort key: by place, the tenth item after the second; the whole document comes last."""
+        """Sort key: by place, the whole document first, the tenth item after the second."""
         steps = self.pointer.split("/")[1:]
         numbered = tuple((int(step), "") if step.isdecimal() else (-1, step) for step in steps)
-        return numbered or ((1 << 62, ""),), self.keyword
+        return numbered, self.keyword
 
 
 class ServiceError(Exception):

@@ -154,7 +154,7 @@ def parse_json(raw: bytes, limits: JsonLimits | None = None, *, allow_array: boo
 
 
 def _malformed(faults: Iterable[Fault]) -> MalformedJson:
-    faults = sorted(faults)
+    faults = sorted(faults, key=lambda fault: fault.place)
     first = faults[0]
     where = f"（位置 {first.pointer}）" if first.pointer else ""
     more = f"；共 {len(faults)} 处" if len(faults) > 1 else ""

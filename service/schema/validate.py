@@ -1,6 +1,5 @@
 """Raw JSON values in, a `Submission` out, or every fault at once."""
 
-import re
 from collections.abc import Callable, Iterator, Mapping
 from itertools import islice
 from typing import Any
@@ -15,7 +14,6 @@ from service.schema.walk import FAULT_LIMIT, Walk
 from service.schema.wording import cap_report
 
 _ABOUT_VALUE = frozenset({"enum", "const", "anyOf", "oneOf", "pattern", "format"})
-_NUMBER = re.compile(r"\d+")
 
 
 class Validator:
@@ -67,13 +65,7 @@ def _without_echoes(faults: set[Fault]) -> list[Fault]:
     """Drop what a wrong type or an empty value breaks besides."""
     plain = {fault.pointer for fault in faults if fault.keyword in {"type", "minLength"}}
     kept = [fault for fault in faults if fault.keyword not in _ABOUT_VALUE or fault.pointer not in plain]
-    return sorted(kept, key=_place_order)
-
-
-def _place_order(fault: Fault) -> tuple[str, str, str]:
-    # Item 10 comes after item 2.
-    pointer = _NUMBER.sub(lambda digits: digits.group().zfill(9), fault.pointer)
-    return pointer, fault.keyword, fault.message
+    return sorted(kept, key=lambda fault: (fault.place, fault.message))
 
 
 def _refusal(faults: list[Fault]) -> InvalidRequest:

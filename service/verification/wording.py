@@ -7,7 +7,8 @@ from service.model import VerdictCode
 MESSAGES: Mapping[VerdictCode, str] = {
     VerdictCode.EXACT: "文件自签发后未改动。",
     VerdictCode.TEXT_MATCH: (
-        "文字与签发时一致，但文件被另存过；图片和版式未核验，请将下面的核验文字与所见内容逐一对照。"
+        "文字与签发时一致。图片和版式未核验（不能排除文件被另存或遮盖过），"
+        "请将下面的核验文字与所见内容逐一对照。"
     ),
     VerdictCode.CLAIMS_ONLY: "验证码由所列单位签发。仅核验了下列要素，请逐项与纸面核对；正文未核验。",
     VerdictCode.ALTERED: (
@@ -18,8 +19,8 @@ MESSAGES: Mapping[VerdictCode, str] = {
     VerdictCode.KEY_COMPROMISED: (
         "签发密钥已失效，无法确认该文件的真伪；下列内容可能系伪造，请向签发单位核实。"
     ),
-    VerdictCode.UNKNOWN_KEY: "该验证码不是本系统签发的，不能证明文件的真实性。",
-    VerdictCode.BAD_TOKEN: "该验证码无效，不是本系统签发的，或已损坏、被改动。",
+    VerdictCode.UNKNOWN_KEY: "非本系统签发：没有签发这个验证码的单位，它不能证明文件的真实性。",
+    VerdictCode.BAD_TOKEN: "非本系统签发：验证码无效，可能已损坏或被改动。",
     VerdictCode.CONFLICT: "文件中有不止一个不同的验证码，无法判断以哪一个为准，请逐个扫码核验。",
     VerdictCode.NO_SEAL: "未发现验证码，无法核验。没有验证码不等于文件不真实。",
 }
