@@ -95,7 +95,7 @@ def test_filled_docx_has_no_leftovers_and_unique_ids(path: Path) -> None:
     parts = filled(path)
     for name, content in parts.items():
         if name.endswith(".xml"):
-            text = "".join(etree.fromstring(content).itertext()).replace("{{7*7}}", "")
+            text = "".join(map(str, etree.fromstring(content).itertext())).replace("{{7*7}}", "")
             assert not re.search(r"\{\{|\{%|%\}|\}\}|None", text), name
     ids = [
         element.get("id")
@@ -148,9 +148,14 @@ def test_placeholder_is_a_gray_png_of_the_size_in_the_manifest() -> None:
     assert (int.from_bytes(head[:4], "big"), int.from_bytes(head[4:8], "big")) == (side, side)
     assert (head[8], head[9]) == (8, 0)
     document = etree.fromstring(parts["word/document.xml"])
-    (marked,) = [e for e in document.iter(f"{WP}docPr") if e.get("descr") == MANIFEST["qr"]["marker"]]
-    assert marked.getparent().find(f"{WP}extent").get("cx") == str(MANIFEST["qr"]["picture_mm"] * 36_000)
-    assert marked.getparent().find(f"{WP}extent").get("cy") == str(MANIFEST["qr"]["picture_mm"] * 36_000)
+    marked = [
+        anchor
+        for anchor in document.iter(f"{WP}anchor")
+        if [e for e in anchor.iter(f"{WP}docPr") if e.get("descr") == MANIFEST["qr"]["marker"]]
+    ]
+    assert len(marked) == 1
+    extent = next(marked[0].iter(f"{WP}extent"))
+    assert (extent.get("cx"), extent.get("cy")) == (str(MANIFEST["qr"]["picture_mm"] * 36_000),) * 2
 
 
 def test_manifest_names_the_fonts_of_the_template() -> None:
@@ -198,6 +203,9 @@ def test_fixture_obeys_the_schema(path: Path) -> None:
         ("title", "甲\n"),
         ("title", " "),
         ("issuer", "甲\n乙"),
+        ("issuer", "甲\n"),
+        ("issuer", "甲" * 81),
+        ("doc_no", "云科促发〔2026〕12号\n"),
         ("issued_on", "2026-02-30"),
         ("recipients", []),
         ("body", []),
