@@ -102,7 +102,7 @@ def watermark(text: str, *, name: str) -> str:
         "mso-position-vertical:center;mso-position-vertical-relative:margin"
     )
     return (
-        f'<w:r><w:pict>{shape_type}<v:shape id="{name}" o:spid="_x0000_s2049" type="#_x0000_t136" '
+        f'<w:r><w:pict>{shape_type}<v:shape id="{name}" type="#_x0000_t136" '
         f'style="{place}" o:allowincell="f" fillcolor="#dedede" stroked="f"><v:fill opacity="1"/>'
         f'<v:textpath style="font-family:&quot;黑体&quot;;font-size:1pt" string="{text}"/>'
         '<w10:wrap anchorx="margin" anchory="margin"/></v:shape></w:pict></w:r>'
