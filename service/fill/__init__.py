@@ -213,7 +213,6 @@ def _load(template: bytes) -> _Compiled:
             raise TemplateError(
                 f"模板的 {name} 中有不会被填写的标记，请移到正文、页眉页脚或脚注中。", detail=name
             )
-    variables -= set(environment.globals)
     return _Compiled(parts, tuple(parts), filled, frozenset(variables))
 
 

@@ -219,7 +219,9 @@ def test_fixture_obeys_the_schema(path: Path) -> None:
 def test_schema_refuses(field: str, value: Any) -> None:
     data = {**json.loads((NOTICE / "sample.json").read_text("utf-8")), field: value}
     checker = Draft202012Validator(SCHEMA, format_checker=FormatChecker())
-    places = {str(error.absolute_path[0]) if error.absolute_path else "" for error in checker.iter_errors(data)}
+    places = {
+        str(error.absolute_path[0]) if error.absolute_path else "" for error in checker.iter_errors(data)
+    }
     assert places == ({field} if field in SCHEMA["properties"] else {""})
 
 

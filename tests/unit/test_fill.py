@@ -12,6 +12,8 @@ from pathlib import Path
 from typing import Any
 
 import pytest
+from hypothesis import given, settings
+from hypothesis import strategies as st
 from lxml import etree
 
 from service.archive import read_docx
@@ -63,11 +65,14 @@ def fill(body: str, data: Mapping[str, Any] | None = None, **more: str) -> dict[
 
 
 def texts(part: bytes) -> list[str]:
-    """The text of each paragraph; a break is a line feed, a tab is a tab."""
+    """The text of each paragraph; a break is a line feed, a tab a tab, and either as a bare character is ¶."""
     mark = {f"{W}br": "\n", f"{W}tab": "\t"}
     root = etree.fromstring(part)
     return [
-        "".join(node.text or "" if node.tag == f"{W}t" else mark.get(node.tag, "") for node in p.iter())
+        "".join(
+            re.sub(r"[\n\t]", "¶", node.text or "") if node.tag == f"{W}t" else mark.get(node.tag, "")
+            for node in p.iter()
+        )
         for p in root.iter(f"{W}p")
     ]
 
@@ -83,6 +88,12 @@ def test_data_is_literal_in_body_header_and_properties(value: str) -> None:
     assert texts(parts["word/header1.xml"]) == [value]
     core = etree.fromstring(parts["docProps/core.xml"])
     assert core.findtext("{http://purl.org/dc/elements/1.1/}title") == value
+
+
+@settings(max_examples=60, deadline=None)
+@given(st.text(st.characters(exclude_categories=("Cc", "Cs", "Cn")), max_size=60))
+def test_any_text_comes_out_as_it_went_in(value: str) -> None:
+    assert body(fill(paragraph("a", "{{ x }}"), {"x": value})) == [value]
 
 
 @pytest.mark.parametrize("value", NASTY)
@@ -292,6 +303,14 @@ def test_indent_and_size_directives_become_properties() -> None:
     )
     assert '<w:sz w:val="21"/><w:szCs w:val="21"/>' in xml
     assert body({"word/document.xml": xml.encode()}) == ["甲乙"]
+
+
+def test_title_of_two_lines_is_one_line_in_the_properties() -> None:
+    sample = {**json.loads((NOTICE / "sample.json").read_text("utf-8")), "title": "关于甲\n乙的通知"}
+    core = etree.fromstring(
+        read_docx(fill_docx(TEMPLATE, sample, EXTRAS, schema=SCHEMA))["docProps/core.xml"]
+    )
+    assert core.findtext("{http://purl.org/dc/elements/1.1/}title") == "关于甲乙的通知"
 
 
 def test_literal_fixture_is_literal_in_the_docx() -> None:
