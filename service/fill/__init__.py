@@ -186,8 +186,8 @@ def _finalize(value: Any) -> Any:
     return "" if value is None else value
 
 
-def _environment(*, autoescape: bool = True) -> _Environment:
-    environment = _Environment(undefined=jinja2.StrictUndefined, autoescape=autoescape, finalize=_finalize)
+def _environment() -> _Environment:
+    environment = _Environment(undefined=jinja2.StrictUndefined, autoescape=True, finalize=_finalize)
     environment.filters.update(typeset.FILTERS)
     return environment
 

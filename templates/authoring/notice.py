@@ -57,7 +57,12 @@ def _head() -> str:
 def _title() -> str:
     text = f"{{{{ title | balanced({_TITLE_CHARACTERS}) }}}}"
     below = block(
-        "if letterhead or doc_no", paragraph("TitleBelow", text), control("else"), paragraph("Title", text)
+        "if letterhead or doc_no",
+        paragraph("TitleBelow", text),
+        control("elif classification or urgency"),
+        paragraph("TitleSpaced", text),
+        control("else"),
+        paragraph("Title", text),
     )
     return below + paragraph("Recipients", '{{ recipients | joined | ended("：") }}')
 

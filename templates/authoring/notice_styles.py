@@ -86,6 +86,7 @@ def _head_styles() -> tuple[Style, ...]:
         Style("DocNoMark", "标志下的发文字号", {"spacing": _exact(before=2 * LINE)}, based_on="DocNo"),
         Style("Title", "Title", title, {"rFonts": fonts(MARK, MARK), "spacing": value("0"), **size(22)}, "a"),
         Style("TitleBelow", "红线下的标题", {"spacing": _exact(before=2 * LINE)}, based_on="Title"),
+        Style("TitleSpaced", "密级下的标题", {"spacing": _exact(before=LINE)}, based_on="Title"),
         Style("AnnexTitle", "附件标题", {"spacing": _exact(before=LINE, after=LINE)}, based_on="Title"),
         Style("AnnexLabel", "附件标记", {"pageBreakBefore": "", "keepNext": ""}, {"rFonts": fonts(HEI)}, "a"),
     )

@@ -327,6 +327,17 @@ def test_bare_notice_has_no_rules_and_one_page(printed: Make) -> None:
     assert page.find(1, "关于调整值班电话的通知")[2] < 60
 
 
+def test_title_keeps_its_distance_without_a_red_head(printed: Make) -> None:
+    page = printed("minimal", classification="机密★1年", urgency="特急")
+    title = page.find(1, "关于调整值班电话的通知")[2]
+    assert title - page.find(1, "特急")[2] == near(2 * LINE_MM)
+    assert page.find(1, "特急")[2] - page.find(1, "机密★1年")[2] == near(LINE_MM)
+    assert page.rules(1) == []
+    page = printed("minimal", doc_no="云科馆〔2026〕5号")
+    assert len(page.rules(1)) == 1
+    assert page.find(1, "关于调整值班电话的通知")[2] - page.rules(1)[0][2] == near(2.8 * LINE_MM)
+
+
 def test_rules_differ_with_what_the_imprint_holds(printed: Make) -> None:
     assert len(printed("minimal", cc=["甲"]).rules(1)) == 2
     assert len(printed("minimal", printed_by="甲", printed_on="2026-06-30").rules(1)) == 2

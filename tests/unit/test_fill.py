@@ -65,7 +65,7 @@ def fill(body: str, data: Mapping[str, Any] | None = None, **more: str) -> dict[
 
 
 def texts(part: bytes) -> list[str]:
-    """The text of each paragraph; a break is a line feed, a tab a tab, and either as a bare character is ¶."""
+    """The text of each paragraph; a break is a line feed, a tab a tab, a bare one of them ¶."""
     mark = {f"{W}br": "\n", f"{W}tab": "\t"}
     root = etree.fromstring(part)
     return [
