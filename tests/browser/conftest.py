@@ -49,9 +49,11 @@ def page(request: pytest.FixtureRequest, browser: Browser, server: Server) -> It
     opened.on("pageerror", lambda error: trouble.append(str(error)))
     opened.on(
         "request",
-        lambda asked: None
-        if asked.url.startswith((server.url, "data:", "blob:"))
-        else trouble.append(f"asked {asked.url}"),
+        lambda asked: (
+            None
+            if asked.url.startswith((server.url, "data:", "blob:"))
+            else trouble.append(f"asked {asked.url}")
+        ),
     )
     yield opened
     context.close()

@@ -26,7 +26,13 @@ def test_the_code_opens_a_page_that_says_who_issued_it(
     page.goto(url)
     page.screenshot(path=artifacts / "verdict.png", full_page=True)
     text = page.inner_text("main")
-    for words in ("验证码真实", "文印开发试用签发者", data["doc_no"], data["title"].replace("\n", ""), "未核验"):
+    for words in (
+        "验证码真实",
+        "文印开发试用签发者",
+        data["doc_no"],
+        data["title"].replace("\n", ""),
+        "未核验",
+    ):
         assert words in text
     assert "开发试用" in page.inner_text("[role=note]")
     assert "年" in text
