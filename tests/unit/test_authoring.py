@@ -26,19 +26,35 @@ NOTICE = ROOT / "templates/docx/notice"
 TEMPLATE = (NOTICE / "template.docx").read_bytes()
 SCHEMA = json.loads((NOTICE / "schema.json").read_text("utf-8"))
 MANIFEST = tomllib.loads((NOTICE / "template.toml").read_text("utf-8"))
-FIXTURES = sorted((ROOT / "fixtures/notice").glob("*.json"))
+IDS = ("notice", "commendation")
+FIXTURES = sorted(path for name in IDS for path in (ROOT / "fixtures" / name).glob("*.json"))
 EXTRAS = {"verify_host": "wenyin.example.cn", "draft": True}
 W = "{http://schemas.openxmlformats.org/wordprocessingml/2006/main}"
 WP = "{http://schemas.openxmlformats.org/drawingml/2006/wordprocessingDrawing}"
 REL = "{http://schemas.openxmlformats.org/officeDocument/2006/relationships}"
 
 
+def folder(path: Path) -> Path:
+    return ROOT / "templates/docx" / path.parent.name
+
+
+def schema(path: Path) -> dict[str, Any]:
+    loaded: dict[str, Any] = json.loads((folder(path) / "schema.json").read_text("utf-8"))
+    return loaded
+
+
 def filled(path: Path) -> dict[str, bytes]:
-    return read_docx(fill_docx(TEMPLATE, json.loads(path.read_text("utf-8")), EXTRAS, schema=SCHEMA))
+    template = (folder(path) / "template.docx").read_bytes()
+    return read_docx(fill_docx(template, json.loads(path.read_text("utf-8")), EXTRAS, schema=schema(path)))
 
 
-ALL = [NOTICE / "sample.json", *FIXTURES]
-each_fixture = pytest.mark.parametrize("path", ALL, ids=lambda path: path.stem)
+ALL = [*(ROOT / "templates/docx" / name / "sample.json" for name in IDS), *FIXTURES]
+each_fixture = pytest.mark.parametrize("path", ALL, ids=lambda path: f"{path.parent.name}-{path.stem}")
+each_template = pytest.mark.parametrize("name", IDS)
+
+
+def built(name: str) -> bytes:
+    return (ROOT / "templates/docx" / name / "template.docx").read_bytes()
 
 
 def test_shipped_template_is_what_its_source_builds(tmp_path: Path) -> None:
@@ -55,26 +71,29 @@ def test_build_is_the_same_in_another_process(tmp_path: Path) -> None:
     assert (tmp_path / "notice/template.docx").read_bytes() == notice.build()
 
 
-def test_every_style_is_used_and_every_used_style_exists() -> None:
-    parts = read_docx(TEMPLATE)
+@each_template
+def test_every_style_is_used_and_every_used_style_exists(name: str) -> None:
+    parts = read_docx(built(name))
     styles = etree.fromstring(parts["word/styles.xml"])
     defined = {style.get(f"{W}styleId") for style in styles.iter(f"{W}style")}
     used = {"a"} | {based.get(f"{W}val") for based in styles.iter(f"{W}basedOn")}
-    for name, content in parts.items():
-        if name.startswith("word/") and name.endswith(".xml") and "styles" not in name:
+    for part, content in parts.items():
+        if part.startswith("word/") and part.endswith(".xml") and "styles" not in part:
             root = etree.fromstring(content)
             used |= {ref.get(f"{W}val") for tag in ("pStyle", "rStyle") for ref in root.iter(f"{W}{tag}")}
     assert used == defined
 
 
-def test_runs_carry_no_formatting_of_their_own() -> None:
-    for run in etree.fromstring(read_docx(TEMPLATE)["word/document.xml"]).iter(f"{W}rPr"):
+@each_template
+def test_runs_carry_no_formatting_of_their_own(name: str) -> None:
+    for run in etree.fromstring(read_docx(built(name))["word/document.xml"]).iter(f"{W}rPr"):
         assert [etree.QName(child).localname for child in run] == ["rStyle"]
 
 
-def test_template_can_be_opened_in_word_before_it_is_filled() -> None:
-    for name, content in read_docx(TEMPLATE).items():
-        if name.endswith(".xml"):
+@each_template
+def test_template_can_be_opened_in_word_before_it_is_filled(name: str) -> None:
+    for part, content in read_docx(built(name)).items():
+        if part.endswith(".xml"):
             for element in etree.fromstring(content).iter():
                 assert not [value for value in element.attrib.values() if "{{" in value or "{%" in value]
 
@@ -117,8 +136,9 @@ def test_every_cell_and_text_box_ends_in_a_paragraph(path: Path) -> None:
         assert table.find(f"{W}tr") is not None
 
 
-def test_every_part_is_declared_and_every_relationship_has_its_part() -> None:
-    parts = read_docx(TEMPLATE)
+@each_template
+def test_every_part_is_declared_and_every_relationship_has_its_part(name: str) -> None:
+    parts = read_docx(built(name))
     types = parts["[Content_Types].xml"].decode()
     declared = set(re.findall(r'PartName="/([^"]+)"', types)) | {
         n for n in parts if n.endswith((".png", ".rels"))
@@ -158,10 +178,12 @@ def test_placeholder_is_a_gray_png_of_the_size_in_the_manifest() -> None:
     assert (extent.get("cx"), extent.get("cy")) == (str(MANIFEST["qr"]["picture_mm"] * 36_000),) * 2
 
 
-def test_manifest_names_the_fonts_of_the_template() -> None:
-    styles = read_docx(TEMPLATE)["word/styles.xml"].decode()
+@each_template
+def test_manifest_names_the_fonts_of_the_template(name: str) -> None:
+    styles = read_docx(built(name))["word/styles.xml"].decode()
+    manifest = tomllib.loads((ROOT / "templates/docx" / name / "template.toml").read_text("utf-8"))
     named = set(re.findall(r'w:(?:ascii|hAnsi|eastAsia|cs)="([^"]+)"', styles)) - {"zh-CN"}
-    assert named == set(MANIFEST["fonts"])
+    assert named == set(manifest["fonts"])
 
 
 def test_pointers_of_the_manifest_are_fields_of_the_schema() -> None:
@@ -170,9 +192,9 @@ def test_pointers_of_the_manifest_are_fields_of_the_schema() -> None:
     assert {pointer.removeprefix("/") for pointer in pointers} <= set(SCHEMA["properties"])
 
 
-def _objects(schema: Any) -> list[Mapping[str, Any]]:
-    found = [schema] if isinstance(schema, dict) and "properties" in schema else []
-    children = schema.values() if isinstance(schema, dict) else schema if isinstance(schema, list) else []
+def _objects(node: Any) -> list[Mapping[str, Any]]:
+    found = [node] if isinstance(node, dict) and "properties" in node else []
+    children = node.values() if isinstance(node, dict) else node if isinstance(node, list) else []
     return found + [inner for child in children for inner in _objects(child)]
 
 
@@ -180,17 +202,29 @@ def test_schema_is_strict_and_titled_in_chinese() -> None:
     Draft202012Validator.check_schema(SCHEMA)
     objects = _objects(SCHEMA)
     assert len(objects) == 4
-    for schema in objects:
-        assert schema["additionalProperties"] is False
-        for name, field in schema["properties"].items():
+    for part in objects:
+        assert part["additionalProperties"] is False
+        for name, field in part["properties"].items():
             assert re.search(r"[\u4e00-\u9fff]", field["title"]), name
             assert "description" in field or "$ref" in field, name
+
+
+def test_commendation_is_the_notice_and_the_lists() -> None:
+    other = json.loads((ROOT / "templates/docx/commendation/schema.json").read_text("utf-8"))
+    described = {"attachments"}  # the only field whose description differs
+    shared = {name for name in SCHEMA["properties"] if name not in described}
+    assert {name: other["properties"][name] for name in shared} == {
+        name: SCHEMA["properties"][name] for name in shared
+    }
+    assert set(other["properties"]) == set(SCHEMA["properties"]) | {"awards"}
+    assert {name: other["$defs"][name] for name in SCHEMA["$defs"]} == SCHEMA["$defs"]
+    assert set(other["required"]) == set(SCHEMA["required"]) | {"awards"}
 
 
 @each_fixture
 def test_fixture_obeys_the_schema(path: Path) -> None:
     data = json.loads(path.read_text("utf-8"))
-    checker = Draft202012Validator(SCHEMA, format_checker=FormatChecker())
+    checker = Draft202012Validator(schema(path), format_checker=FormatChecker())
     assert [error.message for error in checker.iter_errors(data)] == []
 
 
@@ -228,7 +262,7 @@ def test_schema_refuses(field: str, value: Any) -> None:
 def test_fixtures_are_all_listed_with_their_purpose() -> None:
     readme = (ROOT / "fixtures/README.md").read_text("utf-8")
     for path in FIXTURES:
-        assert f"`notice/{path.name}`" in readme
+        assert f"`{path.parent.name}/{path.name}`" in readme
 
 
 def test_builders_refuse_unknown_properties_and_escape_text() -> None:
