@@ -5,12 +5,14 @@ from service.pdf.read import (
     PdfLimits,
     PictureSpot,
     find_picture,
+    find_pictures,
     page_count,
     pdf_text,
     picture_sizes,
     pypdf_text,
     render_pages,
     render_spot,
+    render_spots,
 )
 
 __all__ = [
@@ -19,6 +21,7 @@ __all__ = [
     "PdfStamp",
     "PictureSpot",
     "find_picture",
+    "find_pictures",
     "finish_pdf",
     "page_count",
     "pdf_text",
@@ -26,4 +29,5 @@ __all__ = [
     "pypdf_text",
     "render_pages",
     "render_spot",
+    "render_spots",
 ]

@@ -4,9 +4,13 @@ import sys
 from collections.abc import Callable, Mapping
 from pathlib import Path
 
-from templates.authoring import commendation, notice
+from templates.authoring import commendation, notice, plaque_labels
 
-BUILDERS: Mapping[str, Callable[[], bytes]] = {"notice": notice.build, "commendation": commendation.build}
+BUILDERS: Mapping[str, Callable[[], bytes]] = {
+    "notice": notice.build,
+    "commendation": commendation.build,
+    "plaque-labels": plaque_labels.build,
+}
 """Template id to the function that builds its ``template.docx``."""
 
 
