@@ -158,6 +158,11 @@ class Running:
         """The last bytes of what it said."""
         return _tail(self._output_file) if self._output_file else ""
 
+    def terminate(self) -> None:
+        """Send SIGTERM and do not wait."""
+        if self.alive:
+            self._child.terminate()
+
     def end(self, grace_s: float = 0.0) -> None:
         """End it and its group.
 
