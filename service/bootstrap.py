@@ -201,10 +201,7 @@ def open_services(
     keyring = open_keyring(settings)
     font_stage = FontStage.find(settings)
     drawable = coverage(font_stage.faces)
-    if host is not None:
-        converter: Converter = host.client()
-    else:
-        converter = _own_converter(settings, font_stage, catalog, once=once)
+    converter = host.client() if host else _own_converter(settings, font_stage, catalog, once=once)
     desk = VerificationDesk(catalog, keyring, work_dir(settings), settings.sandbox)
     try:
         if with_converter:

@@ -14,7 +14,7 @@ from service.errors import ConfigError
 PREFIX = "WENYIN_"
 _ROOT = Path(__file__).resolve().parent.parent
 
-_Port = Annotated[int, Field(ge=0, le=65535)]
+_Port = Annotated[int, Field(ge=1, le=65535)]
 _Positive = Annotated[int, Field(ge=1)]
 _Seconds = Annotated[float, Field(gt=0, le=3600)]
 
@@ -25,7 +25,7 @@ class Settings(BaseModel):
     model_config = ConfigDict(frozen=True, extra="forbid", hide_input_in_errors=False)
 
     host: str = Field("127.0.0.1", description="监听地址")
-    port: _Port = Field(8000, description="监听端口；0 表示由系统选择")
+    port: _Port = Field(8000, description="监听端口")
     public_url: str | None = Field(
         None, description="二维码中核验网址的前缀，如 https://v.example.gov.cn；默认用监听地址"
     )

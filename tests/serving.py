@@ -134,7 +134,12 @@ def serving(folder: Path, **settings: str) -> Iterator[Server]:
         **settings: More settings, without prefix, in lower case.
     """
     port = free_port()
-    values = {"port": str(port), "state_dir": str(folder / "var"), "work_dir": str(folder / "work"), **settings}
+    values = {
+        "port": str(port),
+        "state_dir": str(folder / "var"),
+        "work_dir": str(folder / "work"),
+        **settings,
+    }
     environment = {key: value for key, value in os.environ.items() if not key.startswith("WENYIN_")}
     environment |= {f"WENYIN_{key.upper()}": value for key, value in values.items()}
     with (folder / "log").open("wb") as log:

@@ -60,24 +60,28 @@ def canary_docx(
         f'<Relationship Id="rId2" Type="{image}" Target="{escape(linked_url)}" TargetMode="External"/>'
         f'<Relationship Id="rId3" Type="{image}" Target="{escape(linked_file)}" TargetMode="External"/>'
     )
-    main_type = "application/vnd.openxmlformats-officedocument.wordprocessingml.document.main+xml"
-    content_types = (
-        f'{_HEAD}<Types xmlns="{_PACKAGE}/content-types"><Default Extension="xml"'
-        ' ContentType="application/xml"/><Default Extension="rels"'
-        ' ContentType="application/vnd.openxmlformats-package.relationships+xml"/><Default'
-        ' Extension="png" ContentType="image/png"/><Override PartName="/word/document.xml"'
-        f' ContentType="{main_type}"/></Types>'
-    )
     root = f'<Relationship Id="rId1" Type="{_R}/officeDocument" Target="word/document.xml"/>'
     return write_docx(
         {
-            "[Content_Types].xml": content_types.encode(),
+            "[Content_Types].xml": _content_types(),
             "_rels/.rels": _relationships(root),
             "word/document.xml": document.encode(),
             "word/_rels/document.xml.rels": _relationships(relationships),
             "word/media/embedded.png": _png(CANARY_IMAGE_PX),
         }
     )
+
+
+def _content_types() -> bytes:
+    main_type = "application/vnd.openxmlformats-officedocument.wordprocessingml.document.main+xml"
+    text = (
+        f'{_HEAD}<Types xmlns="{_PACKAGE}/content-types"><Default Extension="xml"'
+        ' ContentType="application/xml"/><Default Extension="rels"'
+        ' ContentType="application/vnd.openxmlformats-package.relationships+xml"/><Default'
+        ' Extension="png" ContentType="image/png"/><Override PartName="/word/document.xml"'
+        f' ContentType="{main_type}"/></Types>'
+    )
+    return text.encode()
 
 
 def _relationships(items: str) -> bytes:

@@ -24,7 +24,18 @@ _PACKAGE_ROOT = str(Path(_package_file).resolve().parent.parent)
 _BOOT = (
     "import sys; sys.path.insert(0, sys.argv[1]); from service.convert.server import main; main(sys.argv[2:])"
 )
-_COMMAND = ("setpriv", "--pdeathsig", "KILL", "--", sys.executable, "-I", "-S", "-c", _BOOT, _PACKAGE_ROOT)
+_COMMAND = (
+    "/usr/bin/setpriv",
+    "--pdeathsig",
+    "KILL",
+    "--",
+    sys.executable,
+    "-I",
+    "-S",
+    "-c",
+    _BOOT,
+    _PACKAGE_ROOT,
+)
 # The converter's whole environment: nothing that the service was told reaches it.
 _ENVIRONMENT = {"PATH": "/usr/bin:/bin", "LANG": "C.UTF-8"}
 _SEND_S = 10.0

@@ -30,6 +30,7 @@ _ARGUMENTS = (
     "--nologo",
     "--nofirststartwizard",
 )
+_LAUNCHER_PATH = "/usr/bin:/bin"
 _WARM_UP_S = 60.0
 _PROBE_S = 20.0
 _PROFILE_FULL = 77
@@ -143,7 +144,7 @@ class SofficeEngine:
         with workspace.job() as job:
             # Outside the sandbox, in which the cache is read-only; it reads only our own fonts.
             run(
-                ["fc-cache"],
+                ["/usr/bin/fc-cache"],
                 environment=_environment(workspace, job),
                 directory=job,
                 output_file=job / "output.log",
@@ -158,12 +159,15 @@ class SofficeEngine:
         self._warm_profile(workspace)
 
     def _warm_profile(self, workspace: Workspace) -> None:
-        # The first start on a new profile costs about a second; all jobs copy this one instead.
+        # The first start on a new profile costs about a second and wants the launcher; all jobs
+        # copy this one and go straight to the program behind it.
         with workspace.job() as job:
             self._run_soffice(workspace, job, self._warm_up_docx, Deadline.after(_WARM_UP_S))
             _read_result(workspace, job)
-            shutil.rmtree(job / "profile" / "user" / "extensions", ignore_errors=True)
             shutil.copytree(job / "profile", workspace.path / "shared" / "profile")
+        direct = self._program.with_name("soffice.bin")
+        if self._program.name == "soffice" and direct.exists():
+            self._program = direct
 
     def _attempt(self, workspace: Workspace, docx: bytes, deadline: Deadline) -> bytes:
         with workspace.job() as job:
@@ -193,14 +197,14 @@ class SofficeEngine:
         _judge(workspace, job, ended)
 
     def _execute(self, workspace: Workspace, job: Path, command: list[str], deadline: Deadline) -> Ended:
-        environment = _environment(workspace, job)
+        environment = _environment(workspace, job, launcher=self._program.name != "soffice.bin")
         cpu_s = int(deadline.remaining_s() * _CPU_PER_CORE) + 10
         limits = Limits(self._options.address_space_bytes, cpu_s, self._options.file_bytes)
         line = limits.wrap(command)
         if self._sandbox:
             line = self._sandbox.wrap(line, job, environment)
         else:
-            line = ["setpriv", "--pdeathsig", "KILL", "--", *line]
+            line = ["/usr/bin/setpriv", "--pdeathsig", "KILL", "--", *line]
         try:
             return run(
                 line,
@@ -221,9 +225,10 @@ class _Crashed(Exception):
         self.output = output
 
 
-def _environment(workspace: Workspace, job: Path) -> Mapping[str, str]:
+def _environment(workspace: Workspace, job: Path, *, launcher: bool = False) -> Mapping[str, str]:
     return {
-        "PATH": "/usr/bin:/bin",
+        # Without a PATH it cannot go looking for gpg at each start, nor for anything else.
+        "PATH": _LAUNCHER_PATH if launcher else "/nonexistent",
         "HOME": str(job),
         "TMPDIR": str(job),
         "LANG": "C.UTF-8",

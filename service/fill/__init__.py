@@ -25,7 +25,8 @@ from typing import Any
 import jinja2
 from docxtpl import DocxTemplate
 from jinja2 import meta
-from jinja2.sandbox import ImmutableSandboxedEnvironment, SecurityError
+from jinja2.exceptions import SecurityError
+from jinja2.sandbox import ImmutableSandboxedEnvironment
 from lxml import etree
 
 from service.archive import read_docx, write_docx
@@ -185,8 +186,8 @@ def _finalize(value: Any) -> Any:
     return "" if value is None else value
 
 
-def _environment(*, autoescape: bool = True) -> _Environment:
-    environment = _Environment(undefined=jinja2.StrictUndefined, autoescape=autoescape, finalize=_finalize)
+def _environment() -> _Environment:
+    environment = _Environment(undefined=jinja2.StrictUndefined, autoescape=True, finalize=_finalize)
     environment.filters.update(typeset.FILTERS)
     return environment
 
@@ -212,7 +213,6 @@ def _load(template: bytes) -> _Compiled:
             raise TemplateError(
                 f"模板的 {name} 中有不会被填写的标记，请移到正文、页眉页脚或脚注中。", detail=name
             )
-    variables -= set(environment.globals)
     return _Compiled(parts, tuple(parts), filled, frozenset(variables))
 
 

@@ -17,15 +17,15 @@ _W = "{http://schemas.openxmlformats.org/wordprocessingml/2006/main}"
 _DIRECTIVE = re.compile(r"\{%\s*(indent|size)\s+(.*?)\s*%\}")
 # Children of w:pPr that come before w:spacing and w:ind, and of w:rPr before w:sz (ISO/IEC 29500-1, 17.3).
 _BEFORE_SPACING = (
-    "pStyle keepNext keepLines pageBreakBefore framePr widowControl numPr suppressLineNumbers pBdr shd tabs "
-    "suppressAutoHyphens kinsoku wordWrap overflowPunct topLinePunct autoSpaceDE autoSpaceDN bidi "
-    "adjustRightInd snapToGrid"
-).split()
-_BEFORE_INDENT = [*_BEFORE_SPACING, "spacing"]
+    "pStyle keepNext keepLines pageBreakBefore framePr widowControl numPr suppressLineNumbers pBdr "
+    "shd tabs suppressAutoHyphens kinsoku wordWrap overflowPunct topLinePunct autoSpaceDE "
+    "autoSpaceDN bidi adjustRightInd snapToGrid"
+)
+_BEFORE_INDENT = f"{_BEFORE_SPACING} spacing"
 _BEFORE_SIZE = (
     "rStyle rFonts b bCs i iCs caps smallCaps strike dstrike outline shadow emboss imprint noProof "
     "snapToGrid vanish webHidden color spacing w kern position"
-).split()
+)
 
 
 def move_directives(root: Any) -> None:
@@ -56,7 +56,7 @@ def _cut(texts: list[Any], start: int, end: int) -> None:
 
 def _indent(paragraph: Any, expression: str) -> None:
     left, _, right = _split(expression)
-    indent = _child(_child(paragraph, "pPr", ()), "ind", _BEFORE_INDENT)
+    indent = _child(_child(paragraph, "pPr", ""), "ind", _BEFORE_INDENT)
     indent.attrib.clear()
     values = {"left": left, "right": right, "firstLine": "0"}
     for name, value in values.items():
@@ -73,21 +73,22 @@ def _split(expression: str) -> tuple[str, str, str]:
 
 
 def _size(paragraph: Any, expression: str) -> None:
-    spacing = _child(_child(paragraph, "pPr", ()), "spacing", _BEFORE_SPACING)
+    spacing = _child(_child(paragraph, "pPr", ""), "spacing", _BEFORE_SPACING)
     spacing.set(f"{_W}line", f"{{{{ (({expression}) * 20) | round | int }}}}")
     spacing.set(f"{_W}lineRule", "exact")
     for run in paragraph.findall(f"{_W}r"):
-        properties = _child(run, "rPr", ())
+        properties = _child(run, "rPr", "")
         for name in ("sz", "szCs"):
-            size = _child(properties, name, [*_BEFORE_SIZE, "sz"] if name == "szCs" else _BEFORE_SIZE)
+            size = _child(properties, name, f"{_BEFORE_SIZE} sz" if name == "szCs" else _BEFORE_SIZE)
             size.set(f"{_W}val", f"{{{{ (({expression}) * 2) | round | int }}}}")
 
 
-def _child(parent: Any, name: str, before: tuple[str, ...] | list[str]) -> Any:
+def _child(parent: Any, name: str, before: str) -> Any:
     found = parent.find(f"{_W}{name}")
     if found is not None:
         return found
     child = etree.Element(f"{_W}{name}")
-    place = sum(1 for other in parent if etree.QName(other).localname in before)
+    earlier = before.split()
+    place = sum(1 for other in parent if etree.QName(other).localname in earlier)
     parent.insert(place, child)
     return child

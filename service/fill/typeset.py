@@ -1,7 +1,7 @@
 """Pure functions of Chinese typesetting, offered to templates as jinja filters.
 
-Lengths are in twips (1/20 pt) or in half-ems (a hanzi is 2, an ASCII character 1), and say so. The figures are
-those of GB/T 9704-2012: text of 3号 (16 pt) in a type area of 156 mm.
+Lengths are in twips (1/20 pt) or in half-ems (a hanzi is 2, an ASCII character 1), and say so. The figures
+are those of GB/T 9704-2012: text of 3号 (16 pt) in a type area of 156 mm.
 """
 
 import re
@@ -9,7 +9,8 @@ import unicodedata
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
 from datetime import date
-from functools import lru_cache
+from functools import cache
+from itertools import pairwise
 from typing import Any
 
 _DIGITS = "零一二三四五六七八九"
@@ -21,16 +22,20 @@ _OPENERS = frozenset("（〔［｛《〈「『【“‘([{")
 _CLOSERS = frozenset("）〕］｝》〉」』】”’)]}")
 _NOT_FIRST = _CLOSERS | frozenset("、，。；：？！…·～—％℃,.;:?!%")
 _UNITS_AFTER_DIGITS = frozenset("年月日号届次期第个项周名级")
+_SHORT_QUOTE = re.compile(r"《[^》]{1,10}》|“[^”]{1,10}”|（[^）]{1,8}）")
 _LONG_WORD = re.compile(r"[!-~]{14}")
 _GOOD_AFTER = frozenset("》”、，；）")
 _GOOD_BEFORE = frozenset("《“（")
 # Words of titles that a line must not cut in two; GB/T 9704-2012 7.3.1 asks for whole words.
-_WORDS = (
-    "关于 印发 通知 通报 通告 公告 意见 决定 方案 办法 规定 规划 计划 实施 工作 活动 开展 组织 做好 举办 举行 申报 推荐 "
-    "评选 表彰 表扬 先进 优秀 单位 个人 集体 科技 科学 技术 工作者 全国 全省 全市 中国 协会 学会 研究会 委员会 办公室 "
-    "办公厅 促进会 服务 中心 年度 会议 培训 征集 报送 总结 报告 加强 推进 进一步 有关 事项 安排 主题 系列 建设 管理 "
-    "发展 创新 项目 专项 资金 人才 教育 宣传 普及 安全 检查 情况 名单 公布 试点 示范 指导 联合 转发 调整 成立 领导小组"
-).split()
+_WORD = re.compile(
+    "领导小组|科技馆|工作者|研究会|委员会|办公室|办公厅|促进会|进一步|关于|全年|半年|季度|年终|印发|"
+    "通知|通报|通告|公告|意见|决定|方案|办法|规定|规划|计划|实施|工作|"
+    "活动|开展|组织|做好|举办|举行|申报|推荐|评选|表彰|表扬|先进|优秀|"
+    "单位|个人|集体|科技|科学|技术|全国|全省|全市|中国|协会|学会|服务|"
+    "中心|年度|会议|培训|征集|报送|总结|报告|加强|推进|有关|事项|安排|"
+    "主题|系列|建设|管理|发展|创新|项目|专项|资金|人才|教育|宣传|普及|"
+    "安全|检查|情况|名单|公布|试点|示范|指导|联合|转发|调整|成立"
+)
 
 
 @dataclass(frozen=True, slots=True)
@@ -139,8 +144,12 @@ def _half_ems(char: str) -> int:
 
 def width_twips(text: str) -> int:
     """Measure one line of 3号 text in twips, the gaps between hanzi and digits included."""
-    seams = sum(1 for one, two in zip(text, text[1:], strict=False) if _is_hanzi(one) != _is_hanzi(two))
-    return half_ems(text) * _HANZI_TWIPS // 2 + seams * _SEAM_TWIPS
+    return half_ems(text) * _HANZI_TWIPS // 2 + _seams(text) * _SEAM_TWIPS
+
+
+def _seams(text: str) -> int:
+    """Count the places where hanzi and Latin meet; a gap is set there."""
+    return sum(1 for one, two in pairwise(text) if _is_hanzi(one) != _is_hanzi(two))
 
 
 def _is_hanzi(char: str) -> bool:
@@ -178,14 +187,15 @@ def fit_size(text: str, largest_pt: float, width_mm: float) -> float:
         width_mm: Room, mm.
     """
     room_pt = width_mm * 72 / 25.4
-    fitting = room_pt / max(1.0, half_ems(text) / 2 + 0.05)
+    # Bold capitals are wider than half an em, and so are the gaps between them and hanzi: allow for it.
+    latin = sum(1 for char in text if char.isascii() and not char.isspace())
+    fitting = room_pt / max(1.0, half_ems(text) / 2 + latin * 0.2 + _seams(text) * 0.25 + 0.05)
     return min(largest_pt, int(fitting * 2) / 2)
 
 
 def line_count(text: str, characters: int) -> int:
     """Return how many lines of so many full-width characters a text needs at most."""
-    seams = sum(1 for one, two in zip(text, text[1:], strict=False) if _is_hanzi(one) != _is_hanzi(two))
-    return max(1, -(-(half_ems(text) + seams // 2) // (2 * characters - 2)))
+    return max(1, -(-(half_ems(text) + _seams(text) // 2) // (2 * characters - 2)))
 
 
 def joined(names: Sequence[str]) -> str:
@@ -229,7 +239,7 @@ def balanced(title: str, characters: int) -> str:
     r"""Break a long title into lines of like length (GB/T 9704-2012 7.3.1: 梯形 or 菱形, whole words).
 
     Numbers, Latin words and common official words stay whole, no closing mark begins a line and no opening
-    mark ends one. Breaks next to 《》 and “” are preferred. A title with ``\n`` is left as its author broke it.
+    mark ends one. Breaks next to 《》 and “” are preferred. A title with ``\n`` stays as its author broke it.
 
     Args:
         title: The title.
@@ -246,7 +256,7 @@ def balanced(title: str, characters: int) -> str:
         breaks = _best_breaks(prefix, costs, count, 2 * characters)
         if breaks:
             edges = [0, *breaks, len(title)]
-            return "\n".join(title[a:b].strip() for a, b in zip(edges, edges[1:], strict=False))
+            return "\n".join(title[a:b].strip() for a, b in pairwise(edges))
     return title
 
 
@@ -254,7 +264,7 @@ def _best_breaks(prefix: list[int], costs: dict[int, int], count: int, widest: i
     target = prefix[-1] / count
     end = len(prefix) - 1
 
-    @lru_cache(maxsize=None)
+    @cache
     def best(start: int, lines: int) -> tuple[float, tuple[int, ...]]:
         if lines == 1:
             width = prefix[end] - prefix[start]
@@ -274,17 +284,15 @@ def _best_breaks(prefix: list[int], costs: dict[int, int], count: int, widest: i
 
 def _break_costs(title: str) -> dict[int, int]:
     """Give every place where a line may end its cost; places that are forbidden are absent."""
-    inside = set()
-    for word in _WORDS:
-        for match in re.finditer(re.escape(word), title):
+    inside: set[int] = set()
+    for pattern in (_WORD, _SHORT_QUOTE):
+        for match in pattern.finditer(title):
             inside.update(range(match.start() + 1, match.end()))
-    for match in re.finditer(r"《[^》]{1,10}》|“[^”]{1,10}”|（[^）]{1,8}）", title):
-        inside.update(range(match.start() + 1, match.end()))
     costs: dict[int, int] = {}
     for place in range(1, len(title)):
         before, after = title[place - 1], title[place]
         latin = before.isascii() and after.isascii() and " " not in (before, after)
-        counted = before.isdigit() and after in _UNITS_AFTER_DIGITS or before == "第" and after.isdigit()
+        counted = (before.isdigit() and after in _UNITS_AFTER_DIGITS) or (before == "第" and after.isdigit())
         if latin or counted or after in _NOT_FIRST or before in _OPENERS:
             continue
         costs[place] = 400 if place in inside else 60

@@ -36,7 +36,7 @@ class Limits:
     def wrap(self, command: Sequence[str]) -> list[str]:
         """Return the command that sets these limits, then runs ``command``."""
         return [
-            "prlimit",
+            "/usr/bin/prlimit",
             "--core=0",
             f"--as={self.address_space_bytes}",
             f"--cpu={self.cpu_s}",
@@ -184,9 +184,7 @@ def end_group(child: "subprocess.Popen[bytes]") -> None:
     give_up_at = time.monotonic() + _GROUP_GONE_S
     pause = threading.Event()
     while time.monotonic() < give_up_at:
-        try:
-            os.killpg(child.pid, 0)
-        except (ProcessLookupError, PermissionError):
+        if not _group_lives(child.pid):
             return
         pause.wait(_POLL_S)
 
@@ -210,6 +208,20 @@ def pss_bytes(pids: Sequence[int]) -> int:
                 if line.startswith("Pss:"):
                     total += int(line.split()[1]) * 1_024
     return total
+
+
+def _group_lives(group: int) -> bool:
+    try:
+        os.killpg(group, 0)
+    except (ProcessLookupError, PermissionError):
+        return False
+    # A zombie answers the signal too, until whoever adopted it cares to look.
+    for entry in Path("/proc").glob("[0-9]*/stat"):
+        with contextlib.suppress(OSError, IndexError):
+            state, _, member_of = entry.read_text("utf-8", "replace").rpartition(")")[2].split()[:3]
+            if int(member_of) == group and state not in "ZX":
+                return True
+    return False
 
 
 def _tail(path: Path) -> str:

@@ -178,13 +178,16 @@ def render_spot(pdf: bytes, spot: PictureSpot, dpi: int) -> Image.Image:
         return image
 
 
-def render_pages(pdf: bytes, dpi: int, limits: PdfLimits | None = None) -> Iterator[Image.Image]:
-    """Rasterise page after page, in grey, as a reader would see them.
+def render_pages(
+    pdf: bytes, dpi: int, limits: PdfLimits | None = None, *, grey: bool = True
+) -> Iterator[Image.Image]:
+    """Rasterise page after page as a reader would see them.
 
     Args:
         pdf: The file.
         dpi: Dots per inch; lowered for a page whose raster would be over the limit.
         limits: Bounds.
+        grey: Whether colours are left out.
 
     Raises:
         NotVerifiable: The file cannot be read or is over a limit.
@@ -197,7 +200,7 @@ def render_pages(pdf: bytes, dpi: int, limits: PdfLimits | None = None) -> Itera
             scale = dpi / _POINTS_PER_INCH
             if width * height * scale * scale > bounds.raster_px:
                 scale = (bounds.raster_px / (width * height)) ** 0.5
-            yield page.render(scale=scale, grayscale=True).to_pil().copy()
+            yield page.render(scale=scale, grayscale=grey).to_pil().copy()
             page.close()
 
 

@@ -50,7 +50,7 @@ def check_schema(schema: Mapping[str, Any]) -> None:
 
 
 def _broken(faults: list[Fault], detail: str = "") -> TemplateError:
-    first = min(faults)
+    first = min(faults, key=lambda fault: fault.place)
     message = f"模板的 schema 有 {len(faults)} 处问题，第一处在 {first.pointer or '最外层'}：{first.message}"
     return TemplateError(message, detail=detail, faults=faults)
 

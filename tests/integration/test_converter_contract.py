@@ -22,7 +22,9 @@ pytestmark = pytest.mark.libreoffice
 
 
 @pytest.fixture(scope="module", params=["lok", "lok-bare", "soffice", "shared"])
-def converter(request: pytest.FixtureRequest, tmp_path_factory: pytest.TempPathFactory) -> Iterator[Converter]:
+def converter(
+    request: pytest.FixtureRequest, tmp_path_factory: pytest.TempPathFactory
+) -> Iterator[Converter]:
     folder = tmp_path_factory.mktemp(request.param)
     if request.param == "shared":
         host = ConverterHost(folder, plan(folder), CANARY)
@@ -74,7 +76,9 @@ def _dtd() -> bytes:
     document = plain("x")
     with zipfile.ZipFile(io.BytesIO(document)) as source:
         parts = {name: source.read(name) for name in source.namelist()}
-    parts["word/document.xml"] = b'<!DOCTYPE x [<!ENTITY a "b">]>' + parts["word/document.xml"].partition(b"\n")[2]
+    parts["word/document.xml"] = (
+        b'<!DOCTYPE x [<!ENTITY a "b">]>' + parts["word/document.xml"].partition(b"\n")[2]
+    )
     target = io.BytesIO()
     with zipfile.ZipFile(target, "w") as archive:
         for name, content in parts.items():
@@ -91,7 +95,10 @@ BAD = {
     "half XML": (_half_xml(), "not-docx"),
     "entities": (_dtd(), "not-docx"),
     "bomb": (docx(paragraph("炸"), word__media__bomb=bytes(190_000_000)), "archive-limit"),
-    "another format inside": (docx(paragraph("x"), mimetype=b"application/vnd.oasis.opendocument.text"), "not-docx"),
+    "another format inside": (
+        docx(paragraph("x"), mimetype=b"application/vnd.oasis.opendocument.text"),
+        "not-docx",
+    ),
 }
 
 
@@ -150,7 +157,9 @@ def test_outside_pictures_are_not_fetched_and_the_embedded_one_is_kept(
     listener = Listener()
     try:
         for linked in (local.as_uri(), f"file://127.0.0.1/{local}", "\\\\127.0.0.1\\share\\x.png"):
-            hostile = canary_docx(FONTS, linked_url=f"http://127.0.0.1:{listener.port}/x.png", linked_file=linked)
+            hostile = canary_docx(
+                FONTS, linked_url=f"http://127.0.0.1:{listener.port}/x.png", linked_file=linked
+            )
             pdf = convert(converter, hostile)
             assert picture_sizes(pdf) == [(CANARY_IMAGE_PX, CANARY_IMAGE_PX)]
             assert squeezed(pdf).count(CANARY_TEXT) == len(FONTS)

@@ -28,13 +28,18 @@ def main() -> None:
     act(result, rest.decode("utf-8", "replace"))
 
 
+def sleep_on() -> None:
+    """Leave a grandchild behind that can be told by the folder in its command line."""
+    subprocess.Popen([sys.executable, "-c", "import time; time.sleep(300)", str(Path.cwd())])
+
+
 def do_good(result: Path, rest: str) -> None:
     result.write_bytes(GOOD)
 
 
 def do_hang(result: Path, rest: str) -> None:
     signal.signal(signal.SIGTERM, signal.SIG_IGN)
-    subprocess.Popen([sys.executable, "-c", "import time; time.sleep(300)"])
+    sleep_on()
     time.sleep(300)
 
 
@@ -44,7 +49,7 @@ def do_slow(result: Path, rest: str) -> None:
 
 
 def do_orphan(result: Path, rest: str) -> None:
-    subprocess.Popen([sys.executable, "-c", "import time; time.sleep(300)"])
+    sleep_on()
     result.write_bytes(GOOD)
 
 

@@ -24,9 +24,9 @@ from service.errors import (
     ServiceError,
 )
 from service.model import Deadline
+from tests.serving import wait_until
 
 FAKE = Path(__file__).with_name("fake_soffice.py")
-MARK = "import time; time.sleep(300)"
 
 
 def options(work_dir: Path, **changes: object) -> EngineOptions:
@@ -53,25 +53,21 @@ def convert(engine: SofficeEngine, document: str, seconds: float = 20.0) -> byte
     return engine.convert(document.encode(), Deadline.after(seconds))
 
 
-def leftovers() -> dict[int, str]:
-    """Return pid and command line of processes that the fake started and that still run."""
+def leftovers(tmp_path: Path) -> dict[int, str]:
+    """Return pid and command line of processes of this test's fakes that still run."""
     found = {}
-    for entry in Path("/proc").iterdir():
-        if entry.name.isdecimal():
-            try:
-                line = (entry / "cmdline").read_bytes().replace(b"\0", b" ").decode("utf-8", "replace")
-            except OSError:
-                continue
-            if MARK in line or "fake_soffice" in line:
-                found[int(entry.name)] = line
+    for entry in Path("/proc").glob("[0-9]*"):
+        try:
+            line = (entry / "cmdline").read_bytes().replace(b"\0", b" ").decode("utf-8", "replace")
+        except OSError:
+            continue
+        if f"{tmp_path}/work/" in line:
+            found[int(entry.name)] = line
     return found
 
 
 def assert_clean(tmp_path: Path) -> None:
-    until = time.monotonic() + 3
-    while leftovers() and time.monotonic() < until:
-        threading.Event().wait(0.02)
-    assert leftovers() == {}
+    wait_until(lambda: not leftovers(tmp_path), 3, "all processes ended")
     assert list((tmp_path / "work").glob("instance-*/jobs/*")) == []
 
 
@@ -235,17 +231,15 @@ def test_death_of_the_service_takes_the_child_along(tmp_path: Path) -> None:
     service = subprocess.Popen([sys.executable, "-c", script], stdout=subprocess.PIPE, text=True)
     assert service.stdout is not None
     assert service.stdout.readline().strip() == "started"
-    until = time.monotonic() + 10
-    while not leftovers() and time.monotonic() < until:
-        threading.Event().wait(0.02)
-    assert leftovers()
+    wait_until(lambda: leftovers(tmp_path), 10, "the child runs")
     os.kill(service.pid, signal.SIGKILL)
     service.wait()
     service.stdout.close()
-    until = time.monotonic() + 3
-    while any("fake_soffice" in line for line in leftovers().values()) and time.monotonic() < until:
-        threading.Event().wait(0.02)
-    assert not any("fake_soffice" in line for line in leftovers().values())
+    wait_until(
+        lambda: not any("fake_soffice" in line for line in leftovers(tmp_path).values()),
+        3,
+        "the child died with the service",
+    )
     # The dead instance's folder is swept by the next start.
     follower = SofficeEngine(options(tmp_path / "work", sandbox="off"), b"good", lambda _: None)
     follower.start()
@@ -254,7 +248,7 @@ def test_death_of_the_service_takes_the_child_along(tmp_path: Path) -> None:
     finally:
         follower.close()
     # Without a sandbox only the direct child is tied to the service's life.
-    for pid in leftovers():
+    for pid in leftovers(tmp_path):
         os.kill(pid, signal.SIGKILL)
 
 

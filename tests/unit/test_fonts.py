@@ -58,7 +58,7 @@ class Fontconfig:
 
     def match(self, pattern: str, *, every: bool = True) -> list[str]:
         command = ["fc-match", *(["-s"] if every else []), "-f", "%{family[0]}|%{weight}\n", pattern]
-        environment = {"FONTCONFIG_FILE": str(self._file), "PATH": os.environ["PATH"]}  # noqa: TID251
+        environment = {"FONTCONFIG_FILE": str(self._file), "PATH": os.environ["PATH"]}
         done = subprocess.run(command, env=environment, capture_output=True, text=True, check=True)
         assert done.stderr == ""
         return done.stdout.splitlines()

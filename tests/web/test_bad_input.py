@@ -30,7 +30,13 @@ CASES = [
     ("nothing", b"", 400, "json-syntax", None),
     ("GBK bytes", TEXT.encode("gbk"), 400, "encoding", None),
     ("UTF-16", TEXT.encode("utf-16"), 400, "encoding", None),
-    ("duplicate key", TEXT.replace('"title"', '"title": "a", "title"').encode(), 400, "duplicate-key", "/title"),
+    (
+        "duplicate key",
+        TEXT.replace('"title"', '"title": "a", "title"').encode(),
+        400,
+        "duplicate-key",
+        "/title",
+    ),
     ("NaN", TEXT.replace(TITLE, "NaN").encode(), 400, "not-a-number", "/title"),
     ("infinite", TEXT.replace(TITLE, "1e999").encode(), 400, "not-a-number", "/title"),
     ("1,000 deep", b'{"title":' + b"[" * 1000 + b"]" * 1000 + b"}", 400, "too-deep", None),
@@ -54,7 +60,9 @@ CASES = [
 ]
 
 
-@pytest.mark.parametrize(("body", "status", "keyword", "pointer"), [case[1:] for case in CASES], ids=[c[0] for c in CASES])
+@pytest.mark.parametrize(
+    ("body", "status", "keyword", "pointer"), [case[1:] for case in CASES], ids=[c[0] for c in CASES]
+)
 def test_each_fault_is_named_in_chinese_with_its_place(
     server: Server, body: bytes, status: int, keyword: str, pointer: str | None
 ) -> None:
@@ -87,7 +95,9 @@ def test_all_faults_come_at_once_in_order_of_their_place(server: Server) -> None
     assert [item["pointer"] for item in problem["errors"]] == ["/body/2/level", "/body/10/level"]
 
 
-@pytest.mark.parametrize("kind", ["text/plain", "application/x-www-form-urlencoded", "", "application/json; charset=gbk"])
+@pytest.mark.parametrize(
+    "kind", ["text/plain", "application/x-www-form-urlencoded", "", "application/json; charset=gbk"]
+)
 def test_wrong_content_type_is_415(server: Server, kind: str) -> None:
     headers = {"Content-Type": kind} if kind else {}
     answer = server.ask("POST", NOTICE, TEXT.encode(), headers)

@@ -203,7 +203,9 @@ def test_zip_bomb_and_linked_picture_are_refused(server: Server, sealed: dict[st
 
 
 def test_upload_without_file_or_with_two_is_422(server: Server) -> None:
-    answer = server.ask("POST", "/v1/verify", b"--b--\r\n", {"Content-Type": "multipart/form-data; boundary=b"})
+    answer = server.ask(
+        "POST", "/v1/verify", b"--b--\r\n", {"Content-Type": "multipart/form-data; boundary=b"}
+    )
     assert answer.status == 422
     assert server.ask("POST", "/v1/verify", b"", {"Content-Type": "multipart/form-data"}).status == 422
 

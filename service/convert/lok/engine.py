@@ -164,8 +164,8 @@ class LokEngine:
         with workspace.job() as job:
             # Outside the sandbox, in which the cache is read-only; it reads only our own fonts.
             run(
-                ["fc-cache"],
-                environment={"PATH": "/usr/bin:/bin", "FONTCONFIG_FILE": str(shared / "fonts.conf")},
+                ["/usr/bin/fc-cache"],
+                environment={"PATH": "/nonexistent", "FONTCONFIG_FILE": str(shared / "fonts.conf")},
                 directory=job,
                 output_file=job / "output.log",
                 deadline=Deadline.after(_FONT_CACHE_S),

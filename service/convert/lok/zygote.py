@@ -171,14 +171,15 @@ class Zygote:
         if plan.sandbox:
             return plan.sandbox.wrap(line, None, self._environment())
         (plan.folder / "w").mkdir()
-        return ["setpriv", "--pdeathsig", "KILL", "--", *line]
+        return ["/usr/bin/setpriv", "--pdeathsig", "KILL", "--", *line]
 
     def _environment(self) -> dict[str, str]:
         plan = self._plan
         registry = plan.program.parent / "share" / "registry"
         inside = str(self._inside)
         return {
-            "PATH": "/usr/bin:/bin",
+            # Without a PATH LibreOffice cannot go looking for other programs.
+            "PATH": "/nonexistent",
             "HOME": inside,
             "TMPDIR": "/tmp" if plan.sandbox else inside,  # noqa: S108 - the sandbox's own
             "LANG": "C.UTF-8",

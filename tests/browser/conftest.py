@@ -1,0 +1,66 @@
+import os
+import shutil
+from collections.abc import Iterator
+from pathlib import Path
+
+import pytest
+from playwright.sync_api import Browser, Page, sync_playwright
+
+from tests.serving import Server, serving
+
+ARTIFACTS = Path(__file__).resolve().parent.parent.parent / "artifacts" / "browser"
+ARGUMENTS = [
+    "--no-sandbox",
+    "--disable-gpu",
+    "--disable-quic",
+    "--no-first-run",
+    "--disable-background-networking",
+    "--disable-component-update",
+    "--disable-sync",
+]
+
+
+@pytest.fixture(scope="session")
+def server(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Server]:
+    with serving(tmp_path_factory.mktemp("browser"), converters="2") as running:
+        yield running
+
+
+@pytest.fixture(scope="session")
+def browser() -> Iterator[Browser]:
+    """Debian's Chromium; Playwright never brings a browser of its own."""
+    program = shutil.which("chromium")
+    assert program, "chromium is installed by tools/install-system.sh --test"
+    with sync_playwright() as playwright:
+        launched = playwright.chromium.launch(
+            executable_path=program, headless=True, args=ARGUMENTS, env={**os.environ, "LANG": "C.UTF-8"}
+        )
+        yield launched
+        launched.close()
+
+
+@pytest.fixture(params=[True, False], ids=["js", "no-js"])
+def page(request: pytest.FixtureRequest, browser: Browser, server: Server) -> Iterator[Page]:
+    """A page that fails the test on a console error or a request to another host."""
+    context = browser.new_context(java_script_enabled=request.param, locale="zh-CN")
+    opened = context.new_page()
+    trouble: list[str] = []
+    opened.on("console", lambda message: trouble.append(message.text) if message.type == "error" else None)
+    opened.on("pageerror", lambda error: trouble.append(str(error)))
+    opened.on(
+        "request",
+        lambda asked: (
+            None
+            if asked.url.startswith((server.url, "data:", "blob:"))
+            else trouble.append(f"asked {asked.url}")
+        ),
+    )
+    yield opened
+    context.close()
+    assert trouble == []
+
+
+@pytest.fixture(scope="session")
+def artifacts() -> Path:
+    ARTIFACTS.mkdir(parents=True, exist_ok=True)
+    return ARTIFACTS

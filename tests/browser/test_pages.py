@@ -1,0 +1,74 @@
+"""What a person sees, in Debian's Chromium."""
+
+import json
+from pathlib import Path
+
+import pytest
+from playwright.sync_api import Page
+
+from tests.serving import Server
+
+pytestmark = [pytest.mark.browser, pytest.mark.libreoffice]
+NOTICE = "/v1/documents/notice"
+
+
+@pytest.fixture(scope="module")
+def document(server: Server) -> tuple[bytes, str, dict[str, str]]:
+    sample = server.get("/v1/templates/notice/sample").body
+    answer = server.post_json(NOTICE, sample)
+    return answer.body, answer.headers["x-verify-url"], json.loads(sample)
+
+
+def test_the_code_opens_a_page_that_says_who_issued_it(
+    page: Page, document: tuple[bytes, str, dict[str, str]], artifacts: Path
+) -> None:
+    _, url, data = document
+    page.goto(url)
+    page.screenshot(path=artifacts / "verdict.png", full_page=True)
+    text = page.inner_text("main")
+    for words in (
+        "验证码真实",
+        "文印开发试用签发者",
+        data["doc_no"],
+        data["title"].replace("\n", ""),
+        "未核验",
+    ):
+        assert words in text
+    assert "开发试用" in page.inner_text("[role=note]")
+    assert "年" in text
+    page.set_viewport_size({"width": 320, "height": 700})
+    page.screenshot(path=artifacts / "verdict-320.png", full_page=True)
+    assert page.evaluate("document.documentElement.scrollWidth") <= 320
+
+
+def test_one_digit_changed_says_not_ours(
+    page: Page, document: tuple[bytes, str, dict[str, str]], artifacts: Path
+) -> None:
+    _, url, data = document
+    page.goto(url[:-1] + str((int(url[-1]) + 1) % 10))
+    page.screenshot(path=artifacts / "verdict-forged.png", full_page=True)
+    text = page.inner_text("main")
+    assert "非本系统签发" in text
+    assert data["doc_no"] not in text
+
+
+def test_an_uploaded_file_is_judged_on_the_page(
+    page: Page, server: Server, document: tuple[bytes, str, dict[str, str]], artifacts: Path, tmp_path: Path
+) -> None:
+    (tmp_path / "通知.pdf").write_bytes(document[0])
+    page.goto(server.url)
+    page.click("text=核验文件")
+    page.screenshot(path=artifacts / "verify.png", full_page=True)
+    page.set_input_files("#file", tmp_path / "通知.pdf")
+    page.click("button")
+    page.wait_for_selector(".verdict")
+    page.screenshot(path=artifacts / "verdict-upload.png", full_page=True)
+    assert "文字与签发时一致" in page.inner_text("main")
+
+
+def test_api_description_is_shown_without_any_other_host(page: Page, server: Server, artifacts: Path) -> None:
+    page.goto(f"{server.url}/docs")
+    if page.evaluate("typeof SwaggerUIBundle") == "undefined":
+        pytest.skip("the API page is for people with JavaScript")
+    page.wait_for_selector("text=生成通知")
+    page.screenshot(path=artifacts / "docs.png", full_page=True)

@@ -1,0 +1,125 @@
+"""The command line as somebody types it: a real process, real files, exit codes."""
+
+import json
+import os
+import subprocess
+import sys
+from collections.abc import Callable
+from pathlib import Path
+
+import pytest
+
+from service.errors import ExitCode
+from tests.conftest import FIXTURES, ROOT
+
+pytestmark = pytest.mark.libreoffice
+Run = Callable[..., "subprocess.CompletedProcess[bytes]"]
+MINIMAL = FIXTURES / "notice" / "minimal.json"
+
+
+@pytest.fixture(scope="module")
+def state(tmp_path_factory: pytest.TempPathFactory) -> Path:
+    return tmp_path_factory.mktemp("cli")
+
+
+@pytest.fixture
+def run(state: Path) -> Run:
+    def call(*arguments: object, stdin: bytes = b"", **settings: str) -> "subprocess.CompletedProcess[bytes]":
+        environment = {key: value for key, value in os.environ.items() if not key.startswith("WENYIN_")}
+        environment |= {"WENYIN_STATE_DIR": str(state / "var"), "WENYIN_WORK_DIR": str(state / "work")}
+        environment |= {f"WENYIN_{key.upper()}": value for key, value in settings.items()}
+        command = [sys.executable, "-m", "service", *map(str, arguments)]
+        return subprocess.run(
+            command, input=stdin, env=environment, capture_output=True, timeout=120, check=False, cwd=ROOT
+        )
+
+    return call
+
+
+def test_render_writes_the_form_that_the_name_asks_for(run: Run, tmp_path: Path) -> None:
+    for suffix, magic in ((".pdf", b"%PDF-"), (".docx", b"PK"), (".zip", b"PK")):
+        target = tmp_path / f"out{suffix}"
+        done = run("render", "notice", MINIMAL, "-o", target)
+        assert done.returncode == 0, done.stderr.decode()
+        assert target.read_bytes().startswith(magic)
+    assert [path.name for path in tmp_path.iterdir() if path.name.startswith(".")] == []
+
+
+def test_render_by_pipes_puts_only_the_document_on_stdout(run: Run) -> None:
+    done = run("render", "notice", "-", "-o", "-", stdin=MINIMAL.read_bytes())
+    assert done.returncode == 0, done.stderr.decode()
+    assert done.stdout.startswith(b"%PDF-")
+    assert done.stdout.rstrip().endswith(b"%%EOF")
+
+
+def test_verify_judges_file_and_url_and_says_it_by_exit_code(run: Run, tmp_path: Path) -> None:
+    run("render", "notice", MINIMAL, "-o", tmp_path / "a.pdf")
+    done = run("verify", tmp_path / "a.pdf")
+    verdict = json.loads(done.stdout)
+    assert (done.returncode, verdict["verdict"]) == (0, "TEXT_MATCH")
+    run("render", "notice", MINIMAL, "-o", tmp_path / "a.zip", "--format", "bundle")
+    import zipfile
+
+    with zipfile.ZipFile(tmp_path / "a.zip") as archive:
+        url = json.loads(archive.read("manifest.json"))["verify_url"]
+    done = run("verify", url)
+    assert (done.returncode, json.loads(done.stdout)["verdict"]) == (0, "CLAIMS_ONLY")
+    done = run("verify", url[:-1] + str((int(url[-1]) + 1) % 10))
+    assert (done.returncode, json.loads(done.stdout)["verdict"]) == (ExitCode.VERDICT, "BAD_TOKEN")
+
+
+def test_failures_differ_by_exit_code_and_speak_chinese(run: Run, tmp_path: Path) -> None:
+    bad = tmp_path / "bad.json"
+    bad.write_text('{"title": 5}')
+    cases = [
+        (run("render", "notice", bad, "-o", tmp_path / "x.pdf"), ExitCode.REQUEST, "标题"),
+        (run("render", "nothing", MINIMAL, "-o", tmp_path / "x.pdf"), ExitCode.REQUEST, "notice"),
+        (run("render", "notice", tmp_path / "no", "-o", tmp_path / "x.pdf"), ExitCode.REQUEST, "无法读取"),
+        (run("render", "notice"), ExitCode.USAGE, ""),
+        (run("templates", "list", port="x", timeout_s="-1", colour="red"), ExitCode.CONFIG, "WENYIN_PORT"),
+        (
+            run("render", "notice", MINIMAL, "-o", tmp_path / "x.pdf", soffice="/nothing"),
+            ExitCode.UNAVAILABLE,
+            "install-system.sh",
+        ),
+        (run("templates", "list", templates_dir=str(tmp_path)), ExitCode.TEMPLATE, "模板"),
+    ]
+    for done, code, words in cases:
+        message = done.stderr.decode()
+        assert done.returncode == code, message
+        assert words in message
+        assert "Traceback" not in message
+    assert not (tmp_path / "x.pdf").exists()
+
+
+def test_all_wrong_settings_are_named_at_once(run: Run) -> None:
+    message = run("templates", "list", port="70000", timeout_s="0", colour="red").stderr.decode()
+    for name in ("WENYIN_PORT", "WENYIN_TIMEOUT_S", "WENYIN_COLOUR"):
+        assert name in message
+
+
+def test_templates_are_listed_and_their_sample_renders(run: Run, tmp_path: Path) -> None:
+    assert "notice\t通知" in run("templates", "list").stdout.decode()
+    sample = run("templates", "sample", "notice").stdout
+    done = run("render", "notice", "-", "-o", tmp_path / "a.pdf", stdin=sample)
+    assert done.returncode == 0, done.stderr.decode()
+
+
+def test_docx_without_libreoffice_still_works_and_says_so(run: Run, tmp_path: Path) -> None:
+    done = run("render", "notice", MINIMAL, "-o", tmp_path / "a.docx", soffice="/nothing")
+    assert done.returncode == 0, done.stderr.decode()
+    assert "LibreOffice" in done.stderr.decode()
+    verdict = json.loads(run("verify", tmp_path / "a.docx").stdout)
+    assert verdict["verdict"] == "TEXT_MATCH"
+
+
+def test_doctor_reports_and_passes(run: Run) -> None:
+    done = run("doctor")
+    report = done.stdout.decode()
+    assert done.returncode == 0, report
+    for words in ("LibreOffice 25.", "FandolFang", "FandolKai", "bubblewrap", "开发试用", "试转换：正常"):
+        assert words in report
+
+
+def test_doctor_fails_without_libreoffice(run: Run) -> None:
+    assert run("doctor", soffice="/nothing").returncode == ExitCode.UNAVAILABLE

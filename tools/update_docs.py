@@ -1,0 +1,82 @@
+"""Write what the code knows into the docs: settings, errors, the picture of a page.
+
+usage: python -m tools.update_docs [--picture]
+"""
+
+import argparse
+import re
+import tempfile
+from collections.abc import Iterator
+from pathlib import Path
+
+from service.bootstrap import open_services
+from service.errors import ServiceError
+from service.model import Deadline
+from service.pdf import render_pages
+from service.settings import Settings
+
+ROOT = Path(__file__).resolve().parent.parent
+_PICTURE_DPI = 100
+_RENDER_S = 60
+
+
+def settings_table() -> str:
+    """Return the table of all settings as Markdown."""
+    lines = ["| 变量 | 默认值 | 说明 |", "|---|---|---|"]
+    lines += [
+        f"| `{name}` | {f'`{value}`' if value else '—'} | {text} |" for name, value, text in Settings.table()
+    ]
+    return "\n".join(lines)
+
+
+def errors_table() -> str:
+    """Return the table of all error types as Markdown."""
+    lines = ["| 代号 | 含义 | HTTP | 退出码 |", "|---|---|---|---|"]
+    lines += [
+        f"| `{leaf.code}` | {leaf.title} | {leaf.http_status} | {int(leaf.exit_code)} |" for leaf in leaves()
+    ]
+    return "\n".join(lines)
+
+
+def leaves(kind: type[ServiceError] = ServiceError) -> Iterator[type[ServiceError]]:
+    """Yield every error class, base classes included, in the order of the source."""
+    if not kind.__name__.startswith("_"):
+        yield kind
+    for child in kind.__subclasses__():
+        if child.__module__ == "service.errors":
+            yield from leaves(child)
+
+
+def replaced(text: str, name: str, content: str) -> str:
+    """Return the text with what stands between two markers replaced."""
+    pattern = re.compile(f"(<!-- {name} -->\n).*?(<!-- /{name} -->)", re.S)
+    return pattern.sub(lambda match: f"{match[1]}{content}\n{match[2]}", text)
+
+
+def main() -> None:
+    """Update the docs in place."""
+    parser = argparse.ArgumentParser()
+    parser.add_argument("--picture", action="store_true", help="render the README's picture anew")
+    arguments = parser.parse_args()
+    for name, marker, content in (
+        ("operations.md", "settings", settings_table()),
+        ("errors.md", "errors", errors_table()),
+    ):
+        path = ROOT / "docs" / name
+        path.write_text(replaced(path.read_text("utf-8"), marker, content), "utf-8")
+    if arguments.picture:
+        _draw_picture()
+
+
+def _draw_picture() -> None:
+    with tempfile.TemporaryDirectory() as folder:
+        settings = Settings.from_mapping({"state_dir": folder, "public_url": "https://v.example.gov.cn"})
+        with open_services(settings) as services:
+            sample = services.catalog.get("notice").sample
+            document = services.renderer.render("notice", sample, Deadline.after(_RENDER_S))
+    page = next(iter(render_pages(document.pdf, _PICTURE_DPI, grey=False)))
+    page.quantize(32).save(ROOT / "docs" / "images" / "notice-page-1.png", optimize=True)
+
+
+if __name__ == "__main__":
+    main()
