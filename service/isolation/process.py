@@ -193,9 +193,10 @@ def descendants(pid: int) -> list[int]:
     """Return a process and everything below it; what ends meanwhile is left out."""
     found = [pid]
     for parent in found:
-        with contextlib.suppress(OSError):
-            listing = Path(f"/proc/{parent}/task/{parent}/children").read_text(encoding="ascii")
-            found += [int(item) for item in listing.split()]
+        # A child is listed under the thread that made it.
+        for listing in Path(f"/proc/{parent}/task").glob("*/children"):
+            with contextlib.suppress(OSError):
+                found += [int(item) for item in listing.read_text(encoding="ascii").split()]
     return found
 
 

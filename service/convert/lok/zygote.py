@@ -107,7 +107,11 @@ class Zygote:
     def gone(self) -> bool:
         """Whether it has hung up, or does so within a moment."""
         poller = select.poll()
-        poller.register(self.control, select.POLLRDHUP)
+        try:
+            poller.register(self.control, select.POLLRDHUP)
+        except ValueError:
+            # Closed on our side, after it had gone.
+            return True
         return bool(poller.poll(_HANG_UP_S * 1000))
 
     def listen(self) -> Header | None:
