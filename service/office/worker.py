@@ -31,6 +31,7 @@ from service.office.kit import LoadFailed, Office, end_with
 _PR_SET_PDEATHSIG = 1
 # Children are the ones to go when memory runs out, not the service.
 _OOM_SCORE = b"600"
+_ALL_CORES = os.sched_getaffinity(0)
 
 
 class Zygote:
@@ -190,6 +191,7 @@ def _shut_in(limits: Header, folder: Path) -> None:
     if os.getppid() != parent:
         os._exit(0)
     os.setsid()
+    os.sched_setaffinity(0, _ALL_CORES)
     folder.mkdir(parents=True, mode=0o700)
     # The C library's environment, which LibreOffice reads.
     os.putenv("TMPDIR", str(folder))
@@ -209,6 +211,17 @@ def _allow_cpu(seconds: int) -> None:
     resource.setrlimit(resource.RLIMIT_CPU, (soft, resource.getrlimit(resource.RLIMIT_CPU)[1]))
 
 
+def _stay_on_one_core() -> None:
+    """Keep LibreOffice's threads from running side by side while it starts.
+
+    It sorts a PDF's fonts by where they are in memory. Threads that race for memory at the
+    start would mix these places up anew each time, and with them the bytes of every PDF.
+    Children have all cores again.
+    """
+    cores = sorted(_ALL_CORES)
+    os.sched_setaffinity(0, {cores[time.monotonic_ns() // 1_000_000 % len(cores)]})
+
+
 def main(arguments: list[str]) -> None:
     """Start LibreOffice and serve the socket named on the command line."""
     control = socket.socket(fileno=int(arguments[0]))
@@ -216,5 +229,6 @@ def main(arguments: list[str]) -> None:
     if frame is None:
         return
     settings = frame[0]
+    _stay_on_one_core()
     office = Office(settings["program"], settings["profile_url"], settings["pdf_options"])
     office.run(Zygote(office, control, settings).serve)
