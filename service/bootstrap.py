@@ -28,6 +28,7 @@ from service.pipeline.render import Renderer
 from service.pipeline.verify import VerificationDesk
 from service.schema import check_schema
 from service.settings import Settings
+from service.slim import slim_docx
 from service.verification import KeyRing, create_development_issuer
 
 _LOG = structlog.get_logger("wenyin.start")
@@ -63,7 +64,7 @@ def work_dir(settings: Settings) -> Path:
 
 
 def load_catalog(settings: Settings) -> Catalog:
-    """Load all templates; those that a stage cannot work with are left out and named.
+    """Load all templates, slimmed; those that a stage cannot work with are left out and named.
 
     Raises:
         TemplateError: There is no usable template at all.
@@ -79,7 +80,7 @@ def load_catalog(settings: Settings) -> Catalog:
     catalog = catalog.without(faults)
     if not len(catalog):
         raise TemplateError("没有可用的模板：" + "；".join(catalog.faults.values()))
-    return catalog
+    return catalog.with_docx(slim_docx)
 
 
 def open_keyring(settings: Settings) -> KeyRing:

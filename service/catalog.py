@@ -3,7 +3,8 @@
 import hashlib
 import json
 import tomllib
-from collections.abc import Iterator, Mapping
+from collections.abc import Callable, Iterator, Mapping
+from dataclasses import replace
 from pathlib import Path
 from typing import Any
 
@@ -109,6 +110,15 @@ class Catalog:
         """
         kept = {name: spec for name, spec in self._specs.items() if name not in faults}
         return Catalog(kept, {**self.faults, **faults})
+
+    def with_docx(self, change: Callable[[bytes], bytes]) -> "Catalog":
+        """Return the catalog with every template's docx changed; its digest stays the files'.
+
+        Args:
+            change: From docx to docx.
+        """
+        specs = {name: replace(spec, docx=change(spec.docx)) for name, spec in self._specs.items()}
+        return Catalog(specs, self.faults)
 
     def __iter__(self) -> Iterator[TemplateSpec]:
         return iter(self._specs.values())
