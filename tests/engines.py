@@ -40,6 +40,7 @@ def engine(work_dir: Path, **changes: object) -> Iterator[Converter]:
         plan(work_dir, **changes), CANARY, lambda: (CANARY,), lambda *report: reports.append(report)
     )
     before = set(descendants(os.getpid()))
+    _OTHERS.update(_all_office_processes(None))
     made.start()
     try:
         yield made
@@ -63,8 +64,17 @@ def command(pid: int) -> str:
     return ""
 
 
+# Another engine may live in this process for the whole session.
+_OTHERS: set[int] = set()
+
+
 def office_processes(root: int | None = None) -> dict[int, int]:
-    """Return process id → parent's id of every LibreOffice process of ours below a process."""
+    """Return process id → parent's id of every LibreOffice process of this test below a process."""
+    found = _all_office_processes(root)
+    return {pid: parent for pid, parent in found.items() if pid not in _OTHERS and parent not in _OTHERS}
+
+
+def _all_office_processes(root: int | None) -> dict[int, int]:
     found = {}
     for pid in descendants(root or os.getpid()):
         line = command(pid)
