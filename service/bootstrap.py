@@ -2,8 +2,9 @@
 
 import json
 import os
+import sys
 import tempfile
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 from dataclasses import dataclass, replace
 from pathlib import Path
@@ -125,6 +126,14 @@ class FontStage:
         folders = (*([licensed] if licensed else []), *default_font_dirs())
         return cls(folders, licensed, scan_fonts(folders))
 
+    def has_glyph(self) -> Callable[[str], bool]:
+        """Return what says whether any of the fonts can draw a character."""
+        # A byte per code point: a hundredth of what a set of so many numbers takes.
+        table = bytearray(sys.maxunicode + 1)
+        for code_point in coverage(self.faces):
+            table[code_point] = 1
+        return lambda char: bool(table[ord(char)])
+
     def fontconfig(self, cache_dir: Path) -> str:
         """Return our own fontconfig file."""
         return fontconfig_xml(default_font_dirs(), self.licensed, cache_dir, self.faces)
@@ -201,7 +210,7 @@ def open_services(
         host.feed(warm_docs(catalog, settings.base_url))
     keyring = open_keyring(settings)
     font_stage = FontStage.find(settings)
-    drawable = coverage(font_stage.faces)
+    has_glyph = font_stage.has_glyph()
     converter = host.client() if host else _own_converter(settings, font_stage, catalog, once=once)
     desk = VerificationDesk(catalog, keyring, work_dir(settings), settings.sandbox)
     try:
@@ -211,7 +220,7 @@ def open_services(
             catalog,
             converter,
             keyring,
-            lambda char: ord(char) in drawable,
+            has_glyph,
             settings.base_url,
             settings.issuer,
         )

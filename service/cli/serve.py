@@ -11,6 +11,9 @@ from gunicorn.arbiter import Arbiter
 
 from service.bootstrap import Services, open_services, start_host
 from service.cli.output import configure_logging, report_errors
+from service.errors import ServiceError
+from service.isolation.memory import settle_before_fork, use_one_heap
+from service.model import Deadline
 from service.settings import Settings
 from service.web import create_app
 
@@ -33,6 +36,7 @@ class _Server(BaseApplication):  # type: ignore[misc]
     def __init__(self, settings: Settings) -> None:
         self._settings = settings
         self._pid = os.getpid()
+        use_one_heap()
         # First of all: LibreOffice starts while the rest is being loaded.
         self._host = start_host(settings)
         self._open = contextlib.ExitStack()
@@ -70,6 +74,9 @@ class _Server(BaseApplication):  # type: ignore[misc]
             message=state.reason,
             templates=[spec.template_id for spec in services.catalog],
         )
+        if state.ready:
+            _make_one(services)
+        settle_before_fork()
         return app
 
     def run(self) -> None:
@@ -87,6 +94,14 @@ class _Server(BaseApplication):  # type: ignore[misc]
         """End the converter and clear everything away; in the master process alone."""
         if os.getpid() == self._pid:
             self._open.close()
+
+
+def _make_one(services: Services) -> None:
+    """Make a document that nobody gets: what that loads is loaded once, not in each worker."""
+    spec = next(iter(services.catalog))
+    with contextlib.suppress(ServiceError):
+        deadline = Deadline.after(services.settings.timeout_s)
+        services.renderer.render(spec.template_id, spec.sample, deadline, draft=True)
 
 
 @click.command()
