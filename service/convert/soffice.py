@@ -3,7 +3,7 @@
 import re
 import shutil
 import threading
-from collections.abc import Callable, Mapping
+from collections.abc import Mapping
 from pathlib import Path
 
 from service.convert import hardening
@@ -271,6 +271,6 @@ def _result(job: Path) -> Path:
 
 
 def _last_line(output: str) -> str:
-    noise: Callable[[str], bool] = lambda line: "javaldx" in line or not line.strip()  # noqa: E731
-    lines = [line for line in output.splitlines() if not noise(line)]
+    # LibreOffice always complains about the Java that it does not need.
+    lines = [line for line in output.splitlines() if line.strip() and "javaldx" not in line]
     return lines[-1] if lines else "no output"

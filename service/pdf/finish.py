@@ -92,18 +92,18 @@ def finish_pdf(pdf: bytes, stamp: PdfStamp) -> FinishedPdf:
     _make_dates_constant(writer, stamp.dated or _EPOCH)
     _make_profiles_constant(writer)
     fonts, loose = _fonts(writer)
-    _set_id(writer, hashlib.sha256(pdf_without_id(writer)).digest()[:16])
+    _set_id(writer)
     return FinishedPdf(_written(writer), frozenset(fonts), frozenset(loose))
 
 
-def pdf_without_id(writer: pypdf.PdfWriter) -> bytes:
-    """Return the file as it would be written with an empty id."""
-    _set_id(writer, b"\0" * 16)
-    return _written(writer)
-
-
-def _set_id(writer: pypdf.PdfWriter, value: bytes) -> None:
-    writer._ID = ArrayObject((ByteStringObject(value), ByteStringObject(value)))
+def _set_id(writer: pypdf.PdfWriter) -> None:
+    """Derive the file identifier from all streams: pages, fonts, pictures, metadata."""
+    digest = hashlib.sha256()
+    for item in _objects(writer):
+        if isinstance(item, StreamObject):
+            digest.update(item._data)
+    value = ByteStringObject(digest.digest()[:16])
+    writer._ID = ArrayObject((value, value))
 
 
 def _written(writer: pypdf.PdfWriter) -> bytes:

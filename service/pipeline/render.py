@@ -134,14 +134,8 @@ class Renderer:
             extras = {"verify_host": urlsplit(self._base_url).netloc, "draft": draft}
             docx = fill_docx(spec.docx, submission.data, extras, schema=spec.schema)
         warnings = list(submission.warnings)
-        pdf = b""
-        try:
-            with clock.stage("convert"):
-                pdf = self.converter.convert(docx, deadline)
-        except ConverterUnavailable:
-            if output is not OutputFormat.DOCX:
-                raise
-            warnings.append("LibreOffice 不可用：未生成 PDF，二维码中不含 PDF 文字摘要与页数。")
+        with clock.stage("convert"):
+            pdf = self._convert(docx, deadline, output, warnings)
         with clock.stage("seal"):
             seal, finished, pages = self._seal(spec, submission.data, docx, pdf, draft)
             docx = swap_picture(docx, spec.qr.marker, png_bytes(seal.symbol))
@@ -176,6 +170,15 @@ class Renderer:
         }
         text = json.dumps(manifest, ensure_ascii=False, indent=2) + "\n"
         return write_docx({**files, "manifest.json": text.encode()})
+
+    def _convert(self, docx: bytes, deadline: Deadline, output: OutputFormat, warnings: list[str]) -> bytes:
+        try:
+            return self.converter.convert(docx, deadline)
+        except ConverterUnavailable:
+            if output is not OutputFormat.DOCX:
+                raise
+            warnings.append("LibreOffice 不可用：未生成 PDF，二维码中不含 PDF 文字摘要与页数。")
+            return b""
 
     def _seal(
         self, spec: TemplateSpec, data: Mapping[str, Any], docx: bytes, pdf: bytes, draft: bool

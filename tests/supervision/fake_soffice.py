@@ -84,7 +84,7 @@ def do_full(result: Path, rest: str) -> None:
 
 
 def do_environment(result: Path, rest: str) -> None:
-    listing = "\n".join(f"{key}={value}" for key, value in os.environ.items())
+    listing = "\n".join([*sys.argv[1:], *(f"{key}={value}" for key, value in os.environ.items())])
     result.write_bytes(b"%PDF-1.7\n" + listing.encode() + b"\n%%EOF\n")
 
 

@@ -148,7 +148,7 @@ def test_secret_of_the_service_is_not_in_the_childs_environment(
     monkeypatch.setenv("WENYIN_SECRET_CANARY", "do-not-leak")
     seen = convert(engine, "environment").decode()
     assert "do-not-leak" not in seen
-    names = {line.split("=")[0] for line in seen.splitlines() if "=" in line}
+    names = {line.split("=")[0] for line in seen.splitlines() if "=" in line and not line.startswith("-")}
     assert names <= {"PATH", "HOME", "TMPDIR", "LANG", "FONTCONFIG_FILE", "XDG_CACHE_HOME", "PWD", "LC_CTYPE"}
 
 
@@ -250,6 +250,14 @@ def test_death_of_the_service_takes_the_child_along(tmp_path: Path) -> None:
     # Without a sandbox only the direct child is tied to the service's life.
     for pid in leftovers(tmp_path):
         os.kill(pid, signal.SIGKILL)
+
+
+def test_each_document_has_its_own_profile_and_home(engine: SofficeEngine) -> None:
+    with ThreadPoolExecutor(2) as pool:
+        seen = list(pool.map(lambda _: convert(engine, "environment").decode(), range(4)))
+    homes = {line for text in seen for line in text.splitlines() if line.startswith("HOME=")}
+    profiles = {line for text in seen for line in text.splitlines() if "UserInstallation" in line}
+    assert (len(homes), len(profiles)) == (4, 4)
 
 
 def test_every_failure_is_named(engine: SofficeEngine) -> None:

@@ -18,7 +18,7 @@ from service.fonts import (
     inspect_fonts,
     scan_fonts,
 )
-from service.fonts.scan import best_face
+from service.fonts.scan import best_face, code_points
 
 RARE = "䶮㛃𬀩𬬭𫖯𫍯𬭚𣗋堃喆甪垚翀镕瑢𠮷〇鿭"
 PUNCTUATION = "，。、；：？！“”‘’（）《》〈〉【】〔〕「」『』—…·～％℃√×①㎡★☆■□●○〓 \u3000"
@@ -87,7 +87,10 @@ def fontconfig(tmp_path_factory: pytest.TempPathFactory) -> Fontconfig:
     ],
 )
 def test_faces_stand_in_in_order(fontconfig: Fontconfig, name: str, first: list[str]) -> None:
-    assert fontconfig.families(f"{name}:lang=zh-cn")[: len(first)] == first
+    # Others may stand between them: fontconfig leaves out those that add no character, by version.
+    families = fontconfig.families(f"{name}:lang=zh-cn")
+    assert families[0] == first[0]
+    assert [family for family in families if family in first][: len(first)] == first
 
 
 @pytest.mark.parametrize("variant", [name for chain in OFFICIAL for name in chain.names])
@@ -104,18 +107,18 @@ def test_small_title_song_is_bold_and_the_others_are_not(fontconfig: Fontconfig)
     assert fontconfig.match("宋体:bold", every=False) == ["Noto Serif CJK SC|200"]
 
 
-@pytest.mark.parametrize(
-    ("code", "family"),
-    [
-        ("4e2d", "FandolFang"),
-        ("4dae", "LXGW WenKai"),
-        ("2b413", "LXGW WenKai"),
-        ("3406", "Noto Serif CJK SC"),
-        ("20001", "HanaMinB"),
-    ],
-)
-def test_a_lacking_glyph_comes_from_the_next_face(fontconfig: Fontconfig, code: str, family: str) -> None:
-    assert fontconfig.families(f"仿宋_GB2312:lang=zh-cn:charset={code}")[0] == family
+@pytest.mark.parametrize("code", [0x4E2D, 0x4DAE, 0x2B413, 0x3406, 0x9FEB, 0x20001])
+def test_a_lacking_glyph_comes_from_the_next_face(fontconfig: Fontconfig, code: int) -> None:
+    # Which face has a character depends on the fonts' versions; the order must not.
+    chain = next(chain for chain in OFFICIAL if chain.name == "仿宋_GB2312")
+    faces = scan_fonts(default_font_dirs())
+    holders = [
+        family
+        for family in chain.free
+        if any(code in code_points(face) for face in faces if family in face.families)
+    ]
+    found = fontconfig.families(f"仿宋_GB2312:lang=zh-cn:charset={code:x}")[0]
+    assert found == holders[0].removesuffix(" Light")
 
 
 def test_licensed_font_wins_and_is_not_emboldened(tmp_path: Path) -> None:
@@ -209,8 +212,6 @@ def test_coverage_needs_every_chain(tmp_path: Path) -> None:
 
 def test_coverage_agrees_with_the_library(faces: tuple[FontFace, ...]) -> None:
     from fontTools.ttLib import TTFont
-
-    from service.fonts.scan import code_points
 
     for family in (*TAIL, "FandolFang", "LXGW WenKai Light", "Noto Sans CJK SC"):
         face = best_face(family, faces)

@@ -1,0 +1,151 @@
+"""What must not be opened is refused by name before anything parses it."""
+
+import io
+import struct
+import zipfile
+
+import pytest
+
+from service.archive import ArchiveLimits, read_docx, write_docx
+from service.convert import canary_docx
+from service.errors import UnsafeArchive
+
+MAIN = "application/vnd.openxmlformats-officedocument.wordprocessingml.document.main+xml"
+RELATIONSHIP = "http://schemas.openxmlformats.org/officeDocument/2006/relationships"
+
+
+def parts(**changes: bytes) -> dict[str, bytes]:
+    types = f'<Types><Override PartName="/word/document.xml" ContentType="{MAIN}"/></Types>'.encode()
+    base = {"[Content_Types].xml": types, "word/document.xml": b"<w:document/>"}
+    return {**base, **{name.replace("__", "/").replace("DOT", "."): value for name, value in changes.items()}}
+
+
+def code_of(data: bytes, limits: ArchiveLimits | None = None) -> str:
+    with pytest.raises(UnsafeArchive) as caught:
+        read_docx(data, limits)
+    assert any("\u4e00" <= char <= "\u9fff" for char in str(caught.value))
+    return caught.value.type_code
+
+
+def related(kind: str, target: str, mode: str = "External") -> bytes:
+    mark = f' TargetMode="{mode}"' if mode else ""
+    text = f'<Relationships><Relationship Id="r" Type="{RELATIONSHIP}/{kind}" Target="{target}"{mark}/></Relationships>'
+    return write_docx(parts(**{"word___rels__documentDOTxmlDOTrels": text.encode()}))
+
+
+def test_good_docx_round_trips_and_its_bytes_depend_on_the_parts_alone() -> None:
+    data = write_docx(parts())
+    assert read_docx(data) == parts()
+    assert data == write_docx(read_docx(data))
+
+
+@pytest.mark.parametrize(
+    ("data", "code"),
+    [
+        (b"", "not-docx"),
+        (b"plain text", "not-docx"),
+        (b"<html><img src='file:///etc/passwd'></html>", "not-docx"),
+        (b"{\\rtf1}", "not-docx"),
+        (b"%PDF-1.7", "not-docx"),
+        (b"\xd0\xcf\x11\xe0\xa1\xb1\x1a\xe1" + bytes(500), "encrypted"),
+        (b"PK\x03\x04" + bytes(40), "not-docx"),
+        (write_docx(parts())[:200], "not-docx"),
+        (
+            write_docx({"mimetype": b"application/vnd.oasis.opendocument.text", "content.xml": b"<a/>"}),
+            "not-docx",
+        ),
+    ],
+)
+def test_what_is_no_docx_is_told_so(data: bytes, code: str) -> None:
+    assert code_of(data) == code
+
+
+def test_bombs_are_stopped_by_real_bytes_not_declared_ones() -> None:
+    bomb = bytearray(write_docx(parts(word__bigDOTxml=b"<a>" + bytes(30_000_000) + b"</a>")))
+    assert code_of(bytes(bomb)) == "archive-limit"
+    # The central directory lies about the size.
+    place = bomb.rfind(b"PK\x01\x02")
+    bomb[place + 24 : place + 28] = struct.pack("<I", 10)
+    assert code_of(bytes(bomb)) in ("archive-limit", "not-docx")
+
+
+def test_counts_and_totals_are_bounded() -> None:
+    many = {f"word/x{number}.bin": b"" for number in range(30)}
+    assert code_of(write_docx({**parts(), **many}), ArchiveLimits(entries=20)) == "archive-limit"
+    assert code_of(write_docx(parts(aDOTbin=b"abc" * 100)), ArchiveLimits(total_bytes=300)) == "archive-limit"
+
+
+@pytest.mark.parametrize("name", ["../evil.xml", "/etc/evil", "word\\evil.xml", "C:/evil", "a/../../b"])
+def test_names_that_leave_the_archive(name: str) -> None:
+    assert code_of(write_docx({**parts(), name: b"x"})) == "archive-names"
+
+
+def test_one_name_twice() -> None:
+    buffer = io.BytesIO(write_docx(parts()))
+    with zipfile.ZipFile(buffer, "a") as archive:
+        archive.writestr("WORD/document.xml", b"<w:document>other</w:document>")
+    assert code_of(buffer.getvalue()) == "archive-names"
+
+
+@pytest.mark.parametrize(
+    "text",
+    [
+        b'<!DOCTYPE a [<!ENTITY x "y">]><a>&x;</a>',
+        b'<?xml version="1.0"?><!DOCTYPE a SYSTEM "http://127.0.0.1:9/a.dtd"><a/>',
+    ],
+)
+def test_document_type_definitions(text: bytes) -> None:
+    for name in ("word__documentDOTxml", "docProps__coreDOTxml", "word___rels__documentDOTxmlDOTrels"):
+        assert code_of(write_docx(parts(**{name: text}))) == "dtd-forbidden"
+
+
+def test_a_part_in_utf_16_cannot_hide_one() -> None:
+    text = '<!DOCTYPE a [<!ENTITY x "y">]><a/>'.encode("utf-16")
+    assert code_of(write_docx(parts(word__documentDOTxml=text))) == "not-docx"
+
+
+@pytest.mark.parametrize(
+    ("kind", "target", "code"),
+    [
+        ("image", "http://127.0.0.1:9/a.png", "external-resource"),
+        ("image", "file:///etc/passwd", "external-resource"),
+        ("image", "\\\\server\\share\\a.png", "external-resource"),
+        ("hyperlink", "javascript:alert(1)", "external-resource"),
+        ("hyperlink", "file:///etc/passwd", "external-resource"),
+        ("attachedTemplate", "http://127.0.0.1:9/a.dotm", "active-content"),
+        ("oleObject", "http://127.0.0.1:9/a.bin", "active-content"),
+        ("aFChunk", "a.html", "active-content"),
+        ("subDocument", "a.docx", "active-content"),
+    ],
+)
+def test_relationships_that_point_outside_or_run(kind: str, target: str, code: str) -> None:
+    assert code_of(related(kind, target)) == code
+
+
+def test_links_a_reader_clicks_are_allowed() -> None:
+    for target in ("https://example.cn/a", "http://example.cn", "mailto:rc@example.cn"):
+        assert read_docx(related("hyperlink", target))
+
+
+def test_embedded_objects_and_macros() -> None:
+    assert code_of(related("package", "embeddings/a.xlsx", "")) == "active-content"
+    assert code_of(write_docx(parts(word__vbaProjectDOTbin=b"x"))) == "active-content"
+    assert code_of(write_docx(parts(word__embeddings__aDOTbin=b"x"))) == "active-content"
+    macro = parts()["[Content_Types].xml"].replace(b"document.main", b"document.macroEnabled.main")
+    assert code_of(write_docx({**parts(), "[Content_Types].xml": macro})) == "active-content"
+
+
+@pytest.mark.parametrize(
+    "field", ["INCLUDETEXT", "INCLUDEPICTURE", "DDEAUTO", "DDE", "LINK", "includetext", "IMPORT"]
+)
+def test_fields_that_load_something(field: str) -> None:
+    complex_field = f"<w:p><w:instrText> {field} x </w:instrText></w:p>".encode()
+    simple_field = f'<w:p><w:fldSimple w:instr=" {field} x"/></w:p>'.encode()
+    for text in (complex_field, simple_field):
+        assert code_of(write_docx(parts(word__documentDOTxml=text))) == "active-content"
+    harmless = b"<w:p><w:instrText> PAGE </w:instrText><w:t>LINK DDE</w:t></w:p>"
+    assert read_docx(write_docx(parts(word__documentDOTxml=harmless)))
+
+
+def test_the_canary_is_as_hostile_as_it_must_be() -> None:
+    assert code_of(canary_docx(["黑体"])) == "external-resource"

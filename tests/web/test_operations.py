@@ -1,0 +1,99 @@
+"""Health, descriptions, and what is served when LibreOffice is not there."""
+
+import json
+import socket
+from pathlib import Path
+
+import pytest
+from jsonschema import Draft202012Validator
+from openapi_spec_validator import OpenAPIV31SpecValidator
+
+from tests.conftest import FIXTURES
+from tests.serving import Server, serving
+
+pytestmark = pytest.mark.libreoffice
+MINIMAL = (FIXTURES / "notice" / "minimal.json").read_bytes()
+NOTICE = "/v1/documents/notice"
+
+
+def test_health(server: Server) -> None:
+    assert server.get("/livez").json == {"status": "ok"}
+    ready = server.get("/readyz")
+    assert (ready.status, ready.json["status"]) == (200, "ok")
+
+
+def test_templates_describe_themselves(server: Server) -> None:
+    listed = server.get("/v1/templates").json["templates"]
+    assert [item["id"] for item in listed] == ["notice"]
+    one = server.get("/v1/templates/notice").json
+    assert one == listed[0]
+    assert set(one) >= {"id", "title", "version", "sha256", "formats", "fonts", "pages", "links"}
+    schema = server.get(one["links"]["schema"])
+    assert schema.type == "application/schema+json"
+    Draft202012Validator.check_schema(schema.json)
+    sample = server.get(one["links"]["sample"])
+    Draft202012Validator(schema.json).validate(sample.json)
+
+
+def test_openapi_is_valid_and_names_every_route(server: Server) -> None:
+    document = server.get("/openapi.json").json
+    OpenAPIV31SpecValidator(document).validate()
+    assert document["openapi"].startswith("3.1")
+    assert set(document["paths"]) == {
+        "/v1/documents/notice",
+        "/v1/templates",
+        "/v1/templates/{template_id}",
+        "/v1/templates/{template_id}/schema",
+        "/v1/templates/{template_id}/sample",
+        "/v1/verify",
+        "/V/{digits}",
+        "/livez",
+        "/readyz",
+        "/openapi.json",
+    }
+    properties = document["components"]["schemas"]["template-notice"]["properties"]
+    assert properties["title"]["title"] == "标题"
+
+
+def test_security_headers_are_on_every_answer(server: Server) -> None:
+    for path in ("/", "/livez", "/nothing", "/verify", "/V/1", "/static/wenyin.css", "/docs"):
+        headers = server.get(path).headers
+        assert headers["x-content-type-options"] == "nosniff"
+        assert "default-src 'self'" in headers["content-security-policy"]
+        assert headers["referrer-policy"] == "no-referrer"
+        assert headers["x-request-id"]
+
+
+def test_host_header_never_reaches_the_code(server: Server) -> None:
+    answer = server.post_json(
+        NOTICE, MINIMAL, Host="evil.example.com", **{"X-Forwarded-Host": "evil.example.com"}
+    )
+    assert answer.headers["x-verify-url"].startswith(f"http://127.0.0.1:{server.port}/V/")
+
+
+def test_log_is_json_and_says_the_keys_are_for_trial(server: Server) -> None:
+    server.get("/V/" + "1" * 300)
+    lines = [json.loads(line) for line in server.log.splitlines() if line.startswith("{")]
+    assert any("开发试用" in line["event"] for line in lines)
+    requests = [line for line in lines if line["event"] == "request"]
+    assert {"request_id", "method", "route", "status", "seconds"} <= set(requests[-1])
+    assert "1" * 300 not in server.log
+
+
+def test_without_libreoffice_all_but_pdf_is_served(tmp_path: Path) -> None:
+    with serving(tmp_path, soffice="/nothing") as server:
+        assert server.get("/livez").status == 200
+        ready = server.get("/readyz")
+        assert (ready.status, ready.json["status"]) == (503, "unavailable")
+        answer = server.post_json(NOTICE, MINIMAL)
+        assert (answer.status, answer.json["type"]) == (503, "urn:wenyin:problem:converter-missing")
+        answer = server.post_json(f"{NOTICE}?format=docx", MINIMAL)
+        assert (answer.status, answer.headers["x-warnings"]) == (200, "1")
+        assert server.upload("/v1/verify", "a.docx", answer.body).json["verdict"] == "TEXT_MATCH"
+
+
+def test_client_that_goes_away_leaves_nothing_behind(server: Server) -> None:
+    with socket.create_connection(("127.0.0.1", server.port)) as connection:
+        head = f"POST {NOTICE} HTTP/1.1\r\nHost: x\r\nContent-Type: application/json\r\nContent-Length: {len(MINIMAL)}\r\n\r\n"
+        connection.sendall(head.encode() + MINIMAL)
+    assert server.post_json(NOTICE, MINIMAL).status == 200
