@@ -1,6 +1,7 @@
 """The one converter process of all HTTP workers: its clients, its death, its replacement."""
 
 import os
+import signal
 import socket
 import threading
 import time
@@ -24,7 +25,7 @@ from service.model import Deadline
 from service.office.frames import write_frame
 from service.pdf import pdf_text
 from tests.documents import plain, slow
-from tests.engines import CANARY, command, convert, kill, plan, wait_until, zygotes
+from tests.engines import CANARY, children, command, convert, kill, plan, wait_until, zygotes
 from tests.serving import serving
 
 pytestmark = pytest.mark.libreoffice
@@ -206,3 +207,20 @@ def test_service_survives_the_converter_and_the_converter_survives_a_worker(tmp_
         assert answer.body == first.body
         assert converter() != before
         assert "转换进程意外退出" in server.log
+
+
+def test_http_client_that_leaves_takes_its_document_back(tmp_path: Path) -> None:
+    with serving(tmp_path, workers="1", converters="1", engine="lok") as server:
+        sample = server.get("/v1/templates/notice/sample").body
+        (path,) = (tmp_path / "work").glob("instance-*/converter")
+        converter = RemoteConverter(path)
+        stopped = children(server.process.pid)
+        for pid in stopped:
+            kill(pid, signal.SIGSTOP)
+        with socket.create_connection(("127.0.0.1", server.port)) as connection:
+            head = f"POST /v1/documents/notice HTTP/1.1\r\nHost: x\r\nContent-Length: {len(sample)}\r\n"
+            connection.sendall(f"{head}Content-Type: application/json\r\n\r\n".encode() + sample)
+            wait_until(lambda: converter.state().active == 1, 10, "it runs")
+        wait_until(lambda: converter.state().active == 0, 5, "it was given up")
+        assert converter.state().cancelled == 1
+        assert server.post_json("/v1/documents/notice", sample).status == 200
