@@ -124,7 +124,7 @@ def _rate(item: peers.Contestant, path: Path, load: int, at_once: int) -> float:
     return load / (time.perf_counter() - begun)
 
 
-def over_http(folder: Path, load: int) -> list[Table]:
+def over_http(folder: Path, load: int) -> Table:
     """Our sealed and checked document over HTTP, against Carbone's bare one by pipe."""
     with serving(folder) as server:
         sample = server.get("/v1/templates/notice/sample").body
@@ -152,7 +152,7 @@ def over_http(folder: Path, load: int) -> list[Table]:
     if other:
         rows.append(["Carbone，2 个实例：只转换", f"{other:.1f}", "1"])
     rows.append(["本服务全部进程的内存（PSS，MB）", f"{memory:.0f}", ""])
-    return [("4 个并发请求，notice 样例（份/秒）", ["", "份/秒", "÷ Carbone"], rows)]
+    return "4 个并发请求，notice 样例（份/秒）", ["", "份/秒", "÷ Carbone"], rows
 
 
 def by_stage(folder: Path, rounds: int) -> Table:
@@ -265,16 +265,21 @@ def main() -> None:
         paths = documents.write(folder)
         known = contestants(folder, stack)
         version = json.dumps(known[1].engine.state().version) if isinstance(known[1], peers.Engine) else ""
-        tables = [latency(known, paths, arguments.rounds)]
+        tables: list[Table] = []
+
+        def add(table: Table) -> None:
+            print("\n".join(markdown([table])), flush=True)
+            tables.append(table)
+
+        add(latency(known, paths, arguments.rounds))
         stack.close()
-        tables.append(throughput(folder, paths[0], arguments.load))
-        tables.append(start(folder, peers.shared_environment(folder, plan(folder)), paths[0]))
-        tables += over_http(folder, arguments.load)
-        tables.append(by_stage(folder, arguments.rounds))
+        add(throughput(folder, paths[0], arguments.load))
+        add(start(folder, peers.shared_environment(folder, plan(folder)), paths[0]))
+        add(over_http(folder, arguments.load))
+        add(by_stage(folder, arguments.rounds))
         if arguments.soak:
-            tables.append(soak(folder, paths[0], arguments.soak))
+            add(soak(folder, paths[0], arguments.soak))
     text = preface(version.strip('"')) + "\n" + "\n".join(markdown(tables))
-    print(text)
     if arguments.write:
         TARGET.write_text(text.rstrip() + "\n", encoding="utf-8")
 
