@@ -74,7 +74,7 @@ def load_catalog(settings: Settings) -> Catalog:
     faults = {}
     for spec in catalog:
         try:
-            check_schema(spec.schema)
+            check_schema(spec.schema, spec.rules)
             template_variables(spec.docx)
         except ServiceError as error:
             faults[spec.template_id] = str(error)

@@ -80,7 +80,7 @@ class Renderer:
         self._has_glyph = has_glyph
         self._base_url = base_url
         self._issuer = issuer
-        self._validators = {spec.template_id: Validator(spec.schema) for spec in catalog}
+        self._validators = {spec.template_id: Validator(spec.schema, spec.rules) for spec in catalog}
 
     def check(self, template_id: str, body: bytes) -> Submission:
         """Parse and check request data without rendering anything.
