@@ -5,7 +5,15 @@ Every measure is in twips (1/20 pt) unless named otherwise. A4, type area 156 x 
 spacing in the styles: a part that is absent leaves no hole.
 """
 
-from templates.authoring.docx_parts import block, control, paragraph, run
+from templates.authoring.docx_parts import (
+    block,
+    control,
+    paragraph,
+    run,
+    table_cell,
+    table_row,
+    table_start,
+)
 from templates.authoring.drawing import Box, text_box
 from templates.authoring.notice_styles import TYPE_AREA, rule, styles, value
 from templates.authoring.page import opening, pack, section
@@ -13,12 +21,17 @@ from templates.authoring.page import opening, pack, section
 _TITLE_CHARACTERS = 20  # 2号 characters in 156 mm
 
 
-def body() -> str:
-    """Return the content of ``w:body``."""
+def body(*, before: str = "", annexes: str = "") -> str:
+    """Return the content of ``w:body``, of the notice or of a document that is a notice with something more.
+
+    Args:
+        before: Paragraphs of tags at the very beginning.
+        annexes: The pages after the signed text; empty for those of the notice.
+    """
     main = "".join(
-        (opening("Class"), _head(), _title(), _paragraphs("body", keep_last=True), _attachments(), _signed())
+        (opening("Class"), _head(), _title(), paragraphs("body", keep_last=True), _attachments(), _signed())
     )
-    return "".join((main, _annexes(), _imprint(), section()))
+    return "".join((before, main, annexes or _annexes(), _imprint(), section()))
 
 
 def _head() -> str:
@@ -52,7 +65,7 @@ def _title() -> str:
     return below + paragraph("Recipients", '{{ recipients | joined | ended("：") }}')
 
 
-def _paragraphs(source: str, *, keep_last: bool) -> str:
+def paragraphs(source: str, *, keep_last: bool) -> str:
     """Return the loop over body paragraphs; headings that run into their text keep the text's style."""
     whole = "{{ p.number }}{{ p.text }}"
     lead, rest = "{{ p.number }}{{ p.lead }}", run("{{ p.rest }}")
@@ -143,8 +156,14 @@ def _annexes() -> str:
     return block(
         "for annex in annexes or []",
         paragraph("AnnexLabel", f"附件{{{{ {number} }}}}"),
-        paragraph("AnnexTitle", f"{{{{ annex.title | balanced({_TITLE_CHARACTERS}) }}}}"),
-        _paragraphs("annex.body", keep_last=False),
+        annex("annex"),
+    )
+
+
+def annex(name: str) -> str:
+    """Return title and text of the annex that a loop calls ``name``."""
+    return paragraph("AnnexTitle", f"{{{{ {name}.title | balanced({_TITLE_CHARACTERS}) }}}}") + paragraphs(
+        f"{name}.body", keep_last=False
     )
 
 
@@ -171,39 +190,28 @@ def _imprint_table() -> str:
     printed_on = 3400
     widths = (TYPE_AREA - printed_on, printed_on)
 
-    def cell(width: int, content: str, span: str = "") -> str:
-        properties = f'<w:tcW w:w="{width}" w:type="dxa"/>{span}<w:vAlign w:val="bottom"/>'
-        return f"<w:tc><w:tcPr>{properties}</w:tcPr>{content}</w:tc>"
-
-    def row(*cells: str) -> str:
-        return f"<w:tr><w:trPr><w:cantSplit/></w:trPr>{''.join(cells)}</w:tr>"
+    def cell(width: int, content: str, span: int = 1) -> str:
+        return table_cell(width, content, span=span, align="bottom")
 
     def table_row_control(tag: str) -> str:
-        return row(cell(TYPE_AREA, paragraph("Imprint", f"{{%tr {tag} %}}"), '<w:gridSpan w:val="2"/>'))
+        return table_row(cell(TYPE_AREA, paragraph("Imprint", f"{{%tr {tag} %}}"), 2))
 
     borders = rule("top", 8, 0, "000000") + rule("bottom", 8, 0, "000000") + rule("insideH", 6, 0, "000000")
-    head = (
-        f'<w:tbl><w:tblPr><w:tblW w:w="{TYPE_AREA}" w:type="dxa"/><w:tblInd w:w="0" w:type="dxa"/>'
-        f'<w:tblBorders>{borders}</w:tblBorders><w:tblLayout w:type="fixed"/><w:tblCellMar>'
-        '<w:left w:w="0" w:type="dxa"/><w:right w:w="0" w:type="dxa"/></w:tblCellMar></w:tblPr><w:tblGrid>'
-        + "".join(f'<w:gridCol w:w="{width}"/>' for width in widths)
-        + "</w:tblGrid>"
-    )
-    copies = row(
+    copies = table_row(
         cell(
             TYPE_AREA,
             paragraph("ImprintCopy", '抄送：{{ cc | joined | ended("。") }}'),
-            '<w:gridSpan w:val="2"/>',
+            2,
         )
     )
     date = "{% if printed_on %}{{ printed_on | cn_date }}印发{% endif %}"
-    printed = row(
+    printed = table_row(
         cell(widths[0], paragraph("Imprint", "{{ printed_by }}")),
         cell(widths[1], paragraph("ImprintDate", date)),
     )
     return "".join(
         (
-            head,
+            table_start(widths, borders),
             table_row_control("if cc"),
             copies,
             table_row_control("endif"),

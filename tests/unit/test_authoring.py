@@ -194,7 +194,9 @@ def test_pointers_of_the_manifest_are_fields_of_the_schema(name: str) -> None:
 
 
 def _objects(schema: Any) -> list[Mapping[str, Any]]:
-    found = [schema] if isinstance(schema, dict) and "properties" in schema else []
+    # What has no type is a condition on an object that is described elsewhere.
+    is_object = isinstance(schema, dict) and "properties" in schema and "type" in schema
+    found = [schema] if is_object else []
     children = schema.values() if isinstance(schema, dict) else schema if isinstance(schema, list) else []
     return found + [inner for child in children for inner in _objects(child)]
 
