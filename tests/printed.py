@@ -1,4 +1,4 @@
-"""A PDF as a reader sees it: lines, rules and places in millimetres."""
+"""A printed page, measured: what a PDF shows, in millimetres from the page's top left corner."""
 
 import io
 from dataclasses import dataclass, field
@@ -12,6 +12,7 @@ MM = 25.4 / 72
 TOLERANCE_MM = 0.3
 TYPE_AREA_TOP_MM, TYPE_AREA_BOTTOM_MM = 37.0, 262.0
 LINE_MM = 579 / 20 * MM
+FACES = ("FandolFang", "FandolKai", "NotoSerifCJK", "NotoSansCJK", "LXGW", "HanaMin", "Liberation")
 
 
 def near(value: float) -> Any:

@@ -122,6 +122,16 @@ def numbered(body: Sequence[Mapping[str, Any]]) -> list[NumberedParagraph]:
     return paragraphs
 
 
+def paragraphs(text: str) -> list[NumberedParagraph]:
+    """Split a text of several lines into paragraphs without numbers; blank lines and indents fall away.
+
+    Args:
+        text: Text in which each line feed ends a paragraph.
+    """
+    lines = (line.strip() for line in text.split("\n"))
+    return numbered([{"level": 0, "text": line} for line in lines if line])
+
+
 def _first_sentence(text: str) -> tuple[str, str]:
     depth = 0
     for position, char in enumerate(text):
@@ -320,6 +330,7 @@ FILTERS: Mapping[str, Callable[..., Any]] = {
         line_count,
         numbered,
         one_line,
+        paragraphs,
         signature,
     )
 }

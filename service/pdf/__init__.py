@@ -14,12 +14,15 @@ from service.pdf.read import (
     render_spot,
     render_spots,
 )
+from service.pdf.sign import sign_pdf
+from service.pdf.signatures import examine_signatures
 
 __all__ = [
     "FinishedPdf",
     "PdfLimits",
     "PdfStamp",
     "PictureSpot",
+    "examine_signatures",
     "find_picture",
     "find_pictures",
     "finish_pdf",
@@ -30,4 +33,5 @@ __all__ = [
     "render_pages",
     "render_spot",
     "render_spots",
+    "sign_pdf",
 ]

@@ -13,7 +13,7 @@ from urllib.parse import urlsplit
 
 from service.archive import read_docx, write_docx
 from service.catalog import Catalog
-from service.convert import Converter
+from service.convert import Cancelled, Converter
 from service.docx import set_pictures, swap_picture
 from service.errors import ConverterUnavailable, LayoutOverflow, SealError
 from service.model import (
@@ -33,6 +33,7 @@ from service.pdf import (
     page_count,
     pdf_text,
     render_spots,
+    sign_pdf,
 )
 from service.pipeline.filling import Filled, fill
 from service.pipeline.naming import as_text, file_stem, pick
@@ -98,7 +99,7 @@ class Renderer:
         self._has_glyph = has_glyph
         self._base_url = base_url
         self._issuer = issuer
-        self._validators = {spec.template_id: Validator(spec.schema) for spec in catalog}
+        self._validators = {spec.template_id: Validator(spec.schema, spec.rules) for spec in catalog}
 
     def check(self, template_id: str, body: bytes) -> Submission:
         """Parse and check request data without rendering anything.
@@ -128,6 +129,7 @@ class Renderer:
         *,
         output: OutputFormat = OutputFormat.PDF,
         draft: bool = False,
+        cancelled: Cancelled | None = None,
     ) -> RenderedDocument:
         """Turn request bytes into a finished document.
 
@@ -137,6 +139,7 @@ class Renderer:
             deadline: Covers everything, the wait for a converter included.
             output: A docx alone is also made while LibreOffice is missing.
             draft: Mark the pages and the token as 草稿.
+            cancelled: Asked while a converter is at work; true gives up.
 
         Returns:
             Both forms of the document; the same input gives the same id and token.
@@ -144,25 +147,23 @@ class Renderer:
         Raises:
             ServiceError: Any leaf of the tree in `service.errors`.
         """
-        clock = _Clock()
+        clock, spec = _Clock(), self.catalog.get(template_id)
         with clock.stage("schema"):
             submission = self.check(template_id, body)
-        spec = self.catalog.get(template_id)
         with clock.stage("fill"):
-            extras = {"verify_host": urlsplit(self._base_url).netloc, "draft": draft}
-            filled = fill(spec, submission.data, extras)
-        warnings = list(submission.warnings)
+            filled, warnings = self._fill(spec, submission.data, draft), list(submission.warnings)
         with clock.stage("convert"):
-            pdf = self._convert(filled.docx, deadline, output, warnings)
+            pdf = self._convert(filled.docx, deadline, output, warnings, cancelled)
         with clock.stage("seal"):
             seals, finished, pages = self._seal(spec, submission.data, filled, pdf, draft)
-            docx = _with_symbols(spec, filled, seals)
-        warnings += _dropped(seals)
+            warnings += _dropped(seals)
+        if not draft and output is not OutputFormat.DOCX:
+            finished = self._signed(finished, clock, warnings)
         return RenderedDocument(
             template_id=template_id,
             document_id=_document_id(seals),
             verify_url=seals[0].url,
-            docx=docx,
+            docx=_with_symbols(spec, filled, seals),
             pdf=finished,
             pages=pages,
             file_stem=file_stem(spec.file_name, submission.data, spec.title),
@@ -190,9 +191,19 @@ class Renderer:
         text = json.dumps(manifest, ensure_ascii=False, indent=2) + "\n"
         return write_docx({**files, "manifest.json": text.encode()})
 
-    def _convert(self, docx: bytes, deadline: Deadline, output: OutputFormat, warnings: list[str]) -> bytes:
+    def _fill(self, spec: TemplateSpec, data: Mapping[str, Any], draft: bool) -> Filled:
+        return fill(spec, data, {"verify_host": urlsplit(self._base_url).netloc, "draft": draft})
+
+    def _convert(
+        self,
+        docx: bytes,
+        deadline: Deadline,
+        output: OutputFormat,
+        warnings: list[str],
+        cancelled: Cancelled | None,
+    ) -> bytes:
         try:
-            return self.converter.convert(docx, deadline)
+            return self.converter.convert(docx, deadline, cancelled=cancelled)
         except ConverterUnavailable:
             if output is not OutputFormat.DOCX:
                 raise
@@ -244,6 +255,20 @@ class Renderer:
             raise SealError("成品中有未嵌入的字体。", detail="、".join(sorted(finished.loose_fonts)))
         _check_symbols(finished.pdf, spots, seals)
         return finished.pdf
+
+    def _signed(self, pdf: bytes, clock: _Clock, warnings: list[str]) -> bytes:
+        """Sign, as the last thing that is ever done to the file; a draft is never signed."""
+        if not pdf:
+            return pdf
+        issuer = self._keyring.signing_key(self._issuer).issuer
+        key = self._keyring.pdf_key(issuer.issuer_id)
+        if key is None:
+            warnings.append(
+                "签发单位没有可用的 PDF 签名证书：PDF 未加数字签名，请执行 wenyin keys rotate --pdf。"
+            )
+            return pdf
+        with clock.stage("sign"):
+            return sign_pdf(pdf, key.certificate.der, key.sign)
 
 
 def _check_symbols(pdf: bytes, spots: Sequence[PictureSpot], seals: Sequence[Seal]) -> None:

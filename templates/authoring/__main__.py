@@ -4,11 +4,12 @@ import sys
 from collections.abc import Callable, Mapping
 from pathlib import Path
 
-from templates.authoring import commendation, notice, plaque_labels
+from templates.authoring import commendation, notice, plan_form, plaque_labels
 
 BUILDERS: Mapping[str, Callable[[], bytes]] = {
-    "notice": notice.build,
     "commendation": commendation.build,
+    "notice": notice.build,
+    "plan-form": plan_form.build,
     "plaque-labels": plaque_labels.build,
 }
 """Template id to the function that builds its ``template.docx``."""

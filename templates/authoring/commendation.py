@@ -16,6 +16,7 @@ from templates.authoring.docx_parts import (
     table_start,
 )
 from templates.authoring.notice_styles import LINE, TYPE_AREA, styles, value
+from templates.authoring.page import pack
 
 _COLUMN = TYPE_AREA // 2
 _COLUMN_CHARACTERS = 13  # of the 14 that a column is wide: the last one parts it from its neighbour
@@ -24,7 +25,8 @@ _COLUMN_CHARACTERS = 13  # of the 14 that a column is wide: the last one parts i
 def build() -> bytes:
     """Return ``template.docx`` of the commendation."""
     names = control("set attachments = attachments | with_lists(awards, annexes)")
-    return notice.pack(notice.body(before=names, annexes=_annexes()), (*styles(), *_styles()))
+    content = notice.body(before=names, annexes=_annexes())
+    return pack(content, (*styles(), *_styles()), title="{{ title | one_line }}", author="{{ issuer }}")
 
 
 def _styles() -> tuple[Style, ...]:

@@ -5,27 +5,19 @@ Every measure is in twips (1/20 pt) unless named otherwise. A4, type area 156 x 
 spacing in the styles: a part that is absent leaves no hole.
 """
 
-from collections.abc import Sequence
-
 from templates.authoring.docx_parts import (
-    Package,
-    Style,
     block,
     control,
-    page_field,
     paragraph,
     run,
     table_cell,
     table_row,
     table_start,
 )
-from templates.authoring.drawing import Box, gray_png, picture, text_box, watermark
-from templates.authoring.notice_styles import LINE, TYPE_AREA, rule, styles, value
+from templates.authoring.drawing import Box, text_box
+from templates.authoring.notice_styles import TYPE_AREA, rule, styles, value
+from templates.authoring.page import opening, pack, section
 
-QR_SIDE_MM = 30.0
-QR_LEFT_MM = 155.8  # the quiet zone of 4 modules (1.8 mm) hangs over the type area's edge at 184 mm
-QR_TOP_MM = 5.0
-PLACEHOLDER_PX = 311
 _TITLE_CHARACTERS = 20  # 2号 characters in 156 mm
 
 
@@ -37,21 +29,9 @@ def body(*, before: str = "", annexes: str = "") -> str:
         annexes: The pages after the signed text; empty for those of the notice.
     """
     main = "".join(
-        (_opening(), _head(), _title(), paragraphs("body", keep_last=True), _attachments(), _signed())
+        (opening("Class"), _head(), _title(), paragraphs("body", keep_last=True), _attachments(), _signed())
     )
-    return "".join((before, main, annexes or _annexes(), _imprint(), _section()))
-
-
-def _opening() -> str:
-    """Line 1 of page 1 (the place of 份号); it carries the QR code, which stands in the top margin."""
-    caption = paragraph("VerifyCaption", "扫码核验") + paragraph("VerifyCaption", "{{ verify_host }}")
-    caption_right_mm = QR_LEFT_MM - 0.5
-    symbol_bottom_mm = QR_TOP_MM + QR_SIDE_MM - 2.0
-    box = text_box("核验说明", caption, Box(caption_right_mm - 90, symbol_bottom_mm - 10, 90, 10), number=2)
-    code = picture(
-        "qr", "核验二维码", "wenyin-qr", Box(QR_LEFT_MM, QR_TOP_MM, QR_SIDE_MM, QR_SIDE_MM), number=1
-    )
-    return paragraph("Class", code, box)
+    return "".join((before, main, annexes or _annexes(), _imprint(), section()))
 
 
 def _head() -> str:
@@ -243,56 +223,6 @@ def _imprint_table() -> str:
     )
 
 
-def _section() -> str:
-    references = "".join(
-        f'<w:{kind}Reference w:type="{page}" r:id="{kind}{number}"/>'
-        for kind in ("header", "footer")
-        for page, number in (("default", 1), ("even", 2))
-    )
-    return (
-        f'<w:sectPr>{references}<w:pgSz w:w="11906" w:h="16838"/><w:pgMar w:top="2098" w:right="1474" '
-        'w:bottom="1984" w:left="1588" w:header="851" w:footer="1400" w:gutter="0"/><w:cols w:space="425"/>'
-        f'<w:docGrid w:type="lines" w:linePitch="{LINE}"/></w:sectPr>'
-    )
-
-
-def _margins() -> dict[str, str]:
-    def number(style: str) -> str:
-        return paragraph(style, run("— "), page_field(""), run(" —"))
-
-    def header(name: str) -> str:
-        return block(
-            "if draft",
-            paragraph("header", watermark("草稿", name=name)),
-            control("else"),
-            paragraph("header"),
-        )
-
-    return {
-        "header1": header("wenyin-draft-odd"),
-        "header2": header("wenyin-draft-even"),
-        "footer1": number("footer"),
-        "footer2": number("FooterEven"),
-    }
-
-
 def build() -> bytes:
     """Return ``template.docx`` of the notice."""
-    return pack(body(), styles())
-
-
-def pack(content: str, all_styles: Sequence[Style]) -> bytes:
-    """Return the docx of a document with the margins, QR code and properties of the notice.
-
-    Args:
-        content: From `body`.
-        all_styles: Those of the notice, and more.
-    """
-    return Package(
-        body=content,
-        styles=all_styles,
-        parts=_margins(),
-        pictures={"qr": gray_png(PLACEHOLDER_PX)},
-        title="{{ title | one_line }}",
-        author="{{ issuer }}",
-    ).to_docx()
+    return pack(body(), styles(), title="{{ title | one_line }}", author="{{ issuer }}")

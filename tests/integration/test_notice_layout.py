@@ -14,6 +14,7 @@ from pypdf import PdfReader
 
 from service.fill import fill_docx
 from tests.printed import (
+    FACES,
     LINE_MM,
     MM,
     TOLERANCE_MM,
@@ -28,7 +29,6 @@ pytestmark = pytest.mark.libreoffice
 ROOT = Path(__file__).parents[2]
 NOTICE = ROOT / "templates/docx/notice"
 FIXTURES = ROOT / "fixtures/notice"
-FACES = ("FandolFang", "FandolKai", "NotoSerifCJK", "NotoSansCJK", "LXGW", "HanaMin", "Liberation")
 Convert = Callable[[bytes], bytes]
 
 
