@@ -9,6 +9,7 @@ import click
 
 from service.bootstrap import load_catalog, open_services
 from service.cli.doctor import doctor
+from service.cli.lint import lint
 from service.cli.output import configure_logging, read_input, report_errors, write_output
 from service.cli.serve import serve
 from service.errors import ExitCode
@@ -85,7 +86,7 @@ def verify(subject: str, as_json: bool) -> None:
 
 @cli.group()
 def templates() -> None:
-    """查看模板。"""
+    """查看和检查模板。"""
 
 
 @templates.command("list")
@@ -108,6 +109,7 @@ def sample(template: str) -> None:
     write_output("-", catalog.get(template).sample)
 
 
+templates.add_command(lint)
 cli.add_command(serve)
 cli.add_command(doctor)
 
