@@ -30,7 +30,7 @@ from service.pipeline.verify import VerificationDesk
 from service.schema import check_schema
 from service.settings import Settings
 from service.slim import slim_docx
-from service.verification import KeyRing, create_development_issuer
+from service.verification import KeyRing, create_development_issuer, give_development_certificate
 
 _LOG = structlog.get_logger("wenyin.start")
 _OFFICIAL_NAMES = tuple(chain.name for chain in OFFICIAL)
@@ -74,7 +74,7 @@ def load_catalog(settings: Settings) -> Catalog:
     faults = {}
     for spec in catalog:
         try:
-            check_schema(spec.schema)
+            check_schema(spec.schema, spec.rules)
             template_variables(spec.docx)
         except ServiceError as error:
             faults[spec.template_id] = str(error)
@@ -96,7 +96,13 @@ def open_keyring(settings: Settings) -> KeyRing:
         _LOG.warning(
             "已生成开发试用签发者和密钥：签发的文件不具效力，正式使用前请配置签发单位", folder=str(folder)
         )
-    return KeyRing.load(folder)
+    give_development_certificate(folder)
+    keyring = KeyRing.load(folder)
+    signing = {certificate.issuer.issuer_id for certificate in keyring.certificates()}
+    for issuer in keyring.issuers_public()["issuers"]:
+        if issuer["id"] not in signing:
+            _LOG.warning("该签发单位没有 PDF 签名证书，签发的 PDF 不签名", issuer=issuer["id"])
+    return keyring
 
 
 @dataclass(frozen=True, slots=True)

@@ -12,12 +12,15 @@ from service.pdf.read import (
     render_pages,
     render_spot,
 )
+from service.pdf.sign import sign_pdf
+from service.pdf.signatures import examine_signatures
 
 __all__ = [
     "FinishedPdf",
     "PdfLimits",
     "PdfStamp",
     "PictureSpot",
+    "examine_signatures",
     "find_picture",
     "finish_pdf",
     "page_count",
@@ -26,4 +29,5 @@ __all__ = [
     "pypdf_text",
     "render_pages",
     "render_spot",
+    "sign_pdf",
 ]

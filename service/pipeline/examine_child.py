@@ -1,13 +1,18 @@
 """Look into an uploaded file, in a process that may be killed.
 
-Run as ``python -m service.pipeline.examine_child KIND FILE``; prints one JSON object:
-``{"texts": […], "qr_texts": […], "flags": […]}`` or ``{"error": {"code", "message"}}``.
+Run as ``python -m service.pipeline.examine_child KIND FILE ANCHORS``; prints one JSON object:
+``{"texts": […], "qr_texts": […], "flags": […], "signature": {…}}`` or
+``{"error": {"code", "message"}}``. ANCHORS holds the issuers' certificates as a JSON list of
+Base64: public things only, for this process opens what strangers send.
 """
 
+import base64
 import contextlib
+import dataclasses
 import io
 import json
 import sys
+from collections.abc import Sequence
 from pathlib import Path
 from typing import Any
 
@@ -15,7 +20,7 @@ from PIL import Image
 
 from service.archive import read_docx
 from service.errors import RequestError
-from service.pdf import pdf_text, pypdf_text, render_pages
+from service.pdf import examine_signatures, pdf_text, pypdf_text, render_pages
 from service.verification import decode_picture, decode_symbols, docx_flags, docx_text
 
 _DPI = (200, 300)
@@ -23,20 +28,21 @@ _PICTURES = (".png", ".jpg", ".jpeg", ".bmp", ".gif", ".tif", ".tiff")
 _PICTURE_LIMIT = 50
 
 
-def examine(kind: str, data: bytes) -> dict[str, list[str]]:
-    """Return the texts, QR contents and flags of a file.
+def examine(kind: str, data: bytes, anchors: Sequence[bytes] = ()) -> dict[str, Any]:
+    """Return the texts, QR contents, flags and signature of a file.
 
     Args:
         kind: ``pdf`` or ``docx``.
         data: The file.
+        anchors: DER certificates that a PDF signature may be made with.
 
     Raises:
         RequestError: The file cannot be read, or must not be.
     """
-    return _examine_pdf(data) if kind == "pdf" else _examine_docx(data)
+    return _examine_pdf(data, anchors) if kind == "pdf" else _examine_docx(data)
 
 
-def _examine_pdf(data: bytes) -> dict[str, list[str]]:
+def _examine_pdf(data: bytes, anchors: Sequence[bytes]) -> dict[str, Any]:
     qr_texts: dict[str, None] = {}
     for dpi in _DPI:
         for page in render_pages(data, dpi):
@@ -47,10 +53,11 @@ def _examine_pdf(data: bytes) -> dict[str, list[str]]:
     # PDFium has read it; the second opinion may fail.
     with contextlib.suppress(RequestError):
         texts.append(pypdf_text(data))
-    return {"texts": texts, "qr_texts": list(qr_texts), "flags": []}
+    signature = dataclasses.asdict(examine_signatures(data, anchors))
+    return {"texts": texts, "qr_texts": list(qr_texts), "flags": [], "signature": signature}
 
 
-def _examine_docx(data: bytes) -> dict[str, list[str]]:
+def _examine_docx(data: bytes) -> dict[str, Any]:
     parts = read_docx(data)
     pictures = [name for name in parts if name.lower().endswith(_PICTURES)]
     qr_texts: dict[str, None] = {}
@@ -62,13 +69,17 @@ def _examine_docx(data: bytes) -> dict[str, list[str]]:
     return {"texts": [docx_text(parts)], "qr_texts": list(qr_texts), "flags": list(docx_flags(parts))}
 
 
+def _anchors(path: Path) -> list[bytes]:
+    return [base64.b64decode(text) for text in json.loads(path.read_bytes())]
+
+
 def main(arguments: list[str]) -> None:
     """Examine the file named on the command line and print the result."""
     Image.MAX_IMAGE_PIXELS = 100_000_000
-    kind, path = arguments
+    kind, path, anchors = arguments
     result: dict[str, Any]
     try:
-        result = dict(examine(kind, Path(path).read_bytes()))
+        result = examine(kind, Path(path).read_bytes(), _anchors(Path(anchors)))
     except RequestError as error:
         result = {"error": {"code": error.type_code, "message": str(error)}}
     output = io.TextIOWrapper(sys.stdout.buffer, encoding="utf-8")

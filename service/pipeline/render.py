@@ -18,7 +18,7 @@ from service.docx import swap_picture
 from service.errors import ConverterUnavailable, LayoutOverflow, SealError
 from service.fill import fill_docx
 from service.model import Claims, Deadline, OutputFormat, RenderedDocument, Submission, TemplateSpec
-from service.pdf import PdfStamp, find_picture, finish_pdf, page_count, pdf_text, render_spot
+from service.pdf import PdfStamp, find_picture, finish_pdf, page_count, pdf_text, render_spot, sign_pdf
 from service.pipeline.naming import as_text, file_stem, pick
 from service.schema import Validator, parse_json
 from service.verification import (
@@ -80,7 +80,7 @@ class Renderer:
         self._has_glyph = has_glyph
         self._base_url = base_url
         self._issuer = issuer
-        self._validators = {spec.template_id: Validator(spec.schema) for spec in catalog}
+        self._validators = {spec.template_id: Validator(spec.schema, spec.rules) for spec in catalog}
 
     def check(self, template_id: str, body: bytes) -> Submission:
         """Parse and check request data without rendering anything.
@@ -137,10 +137,10 @@ class Renderer:
         with clock.stage("convert"):
             pdf = self._convert(docx, deadline, output, warnings, cancelled)
         with clock.stage("seal"):
-            seal, finished, pages = self._seal(spec, submission.data, docx, pdf, draft)
+            seal, finished, pages = self._seal(spec, submission.data, docx, pdf, draft, warnings)
             docx = swap_picture(docx, spec.qr.marker, png_bytes(seal.symbol))
-        if seal.dropped:
-            warnings.append(f"二维码容量有限，未写入：{'、'.join(seal.dropped)}。")
+        wanted = bool(finished) and not draft and output is not OutputFormat.DOCX
+        finished = self._signed(finished, clock, warnings) if wanted else finished
         return RenderedDocument(
             template_id=template_id,
             document_id=seal.document_id,
@@ -192,7 +192,13 @@ class Renderer:
             return b""
 
     def _seal(
-        self, spec: TemplateSpec, data: Mapping[str, Any], docx: bytes, pdf: bytes, draft: bool
+        self,
+        spec: TemplateSpec,
+        data: Mapping[str, Any],
+        docx: bytes,
+        pdf: bytes,
+        draft: bool,
+        warnings: list[str],
     ) -> tuple[Seal, bytes, int]:
         key = self._keyring.signing_key(self._issuer)
         master = self._keyring.master
@@ -205,6 +211,8 @@ class Renderer:
             _check_text(data, text)
             claims = replace(claims, pages=pages, pdf_text_mac=text_mac(master, key.kid, "hp", text))
         seal = make_seal(claims, spec.verify.facts, key, self._base_url, spec.qr)
+        if seal.dropped:
+            warnings.append(f"二维码容量有限，未写入：{'、'.join(seal.dropped)}。")
         finished = self._finish(spec, pdf, seal, claims.issued_on) if pdf else b""
         return seal, finished, claims.pages or 0
 
@@ -219,6 +227,18 @@ class Renderer:
         if not any(reading == (seal.url,) for reading in readings):
             raise SealError("成品中的二维码无法读出，请检查模板中二维码的大小与位置。")
         return finished.pdf
+
+    def _signed(self, pdf: bytes, clock: _Clock, warnings: list[str]) -> bytes:
+        """Sign, as the last thing that is ever done to the file; a draft is never signed."""
+        issuer = self._keyring.signing_key(self._issuer).issuer
+        key = self._keyring.pdf_key(issuer.issuer_id)
+        if key is None:
+            warnings.append(
+                "签发单位没有可用的 PDF 签名证书：PDF 未加数字签名，请执行 wenyin keys rotate --pdf。"
+            )
+            return pdf
+        with clock.stage("sign"):
+            return sign_pdf(pdf, key.certificate.der, key.sign)
 
 
 def _issued_on(spec: TemplateSpec, data: Mapping[str, Any]) -> date | None:

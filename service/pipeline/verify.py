@@ -1,5 +1,6 @@
 """VerificationDesk: a token, a PDF or a docx in, a verdict out."""
 
+import base64
 import json
 import sys
 from pathlib import Path
@@ -11,7 +12,7 @@ from service.errors import NotVerifiable, UnsupportedMedia
 from service.isolation.process import Limits, run
 from service.isolation.sandbox import Sandbox, SandboxMode
 from service.isolation.workspace import Workspace
-from service.model import Deadline, Verdict
+from service.model import Deadline, PdfSignature, Verdict
 from service.verification import KeyRing, Verifier
 
 _EXAMINE_S = 20.0
@@ -36,6 +37,7 @@ class VerificationDesk:
     ) -> None:
         rules = {spec.verify.doc_type: spec.verify.facts for spec in catalog}
         self._verifier = Verifier(keyring, rules)
+        self._keyring = keyring
         self._workspace = Workspace(work_dir)
         package_root = Path(_package_file).resolve().parent.parent
         readable = (package_root, Path(sys.prefix), Path(sys.base_prefix))
@@ -66,16 +68,21 @@ class VerificationDesk:
         """
         kind = _kind_of(data)
         found = self._examine(kind, data)
-        return self._verifier.judge_text(
+        verdict = self._verifier.judge_text(
             found["qr_texts"], found["texts"], kind, tuple(found.get("flags", ()))
         )
+        if kind == "pdf":
+            verdict = self._verifier.judge_signature(verdict, PdfSignature(**found["signature"]))
+        return verdict
 
     def _examine(self, kind: str, data: bytes) -> dict[str, Any]:
         deadline = Deadline.after(_EXAMINE_S)
         with self._workspace.job() as job:
             upload = job / "upload"
             upload.write_bytes(data)
-            command = [sys.executable, "-I", "-c", _BOOT, self._python_path, kind, str(upload)]
+            anchors = job / "anchors.json"
+            anchors.write_text(json.dumps(self._anchors()), "utf-8")
+            command = [sys.executable, "-I", "-c", _BOOT, self._python_path, kind, str(upload), str(anchors)]
             line = Limits(_ADDRESS_SPACE_BYTES, int(_EXAMINE_S) + 5, _FILE_BYTES).wrap(command)
             environment = {**_ENVIRONMENT, "HOME": str(job), "TMPDIR": str(job)}
             if self._sandbox:
@@ -92,6 +99,10 @@ class VerificationDesk:
         if "error" in result:
             raise NotVerifiable(result["error"]["message"], code=result["error"]["code"])
         return result
+
+    def _anchors(self) -> list[str]:
+        """Return the public certificates; nothing secret ever goes to the child."""
+        return [base64.b64encode(item.der).decode("ascii") for item in self._keyring.certificates()]
 
 
 _BOOT = (

@@ -4,12 +4,15 @@ Knows nothing of PDF, HTTP or settings: other stages extract the text and raster
 pages, and hand the results in.
 """
 
+from service.verification.certificates import PdfCertificate, PdfKey
 from service.verification.docxtext import docx_flags, docx_text
 from service.verification.issuers import Issuer, KeyStatus, TokenKey, VerifyKey
 from service.verification.keyadmin import (
     add_issuer,
     create_development_issuer,
+    give_development_certificate,
     revoke_document,
+    rotate_certificate,
     rotate_key,
     set_key_status,
 )
@@ -39,6 +42,8 @@ __all__ = [
     "Issuer",
     "KeyRing",
     "KeyStatus",
+    "PdfCertificate",
+    "PdfKey",
     "QrSymbol",
     "Seal",
     "TokenKey",
@@ -54,6 +59,7 @@ __all__ = [
     "decode_token",
     "docx_flags",
     "docx_text",
+    "give_development_certificate",
     "label_text",
     "make_seal",
     "make_symbol",
@@ -64,6 +70,7 @@ __all__ = [
     "readable_text",
     "revoke_document",
     "rid",
+    "rotate_certificate",
     "rotate_key",
     "set_key_status",
     "text_mac",

@@ -21,7 +21,8 @@ from cryptography.hazmat.primitives import serialization
 from cryptography.hazmat.primitives.asymmetric import ec
 
 from service.errors import ConfigError, InvalidRequest
-from service.verification.issuers import ALGORITHM, KeyStatus, jwk_of, kid_of, thumbprint
+from service.verification.certificates import PdfCertificate, new_pdf_key
+from service.verification.issuers import ALGORITHM, Issuer, KeyStatus, jwk_of, kid_of, thumbprint
 from service.verification.keyfiles import MASTER_BYTES, RID, read_folder
 from service.verification.keys import china_today
 
@@ -32,7 +33,7 @@ DEVELOPMENT_ID = "dev"
 """Id of the issuer made on first run."""
 
 _SIGNING_DAYS = 365
-_NAMES = ("issuers.json", "master.key", "private", "revoked", "keys.json")
+_NAMES = ("issuers.json", "master.key", "private", "revoked", "certificates.json", "keys.json")
 _CANNOT_REPLACE = (errno.ENOTEMPTY, errno.EEXIST, errno.EBUSY, errno.EXDEV, errno.EACCES, errno.EPERM)
 
 
@@ -74,7 +75,7 @@ def add_issuer(
         doc_types: Types that it may sign; ``None`` means all.
 
     Returns:
-        Hex kid of the key.
+        Hex kid of the key of its tokens; a certificate for its PDFs is made too.
 
     Raises:
         ConfigError: The id is taken, a value is malformed, or the folder is broken.
@@ -94,7 +95,47 @@ def add_issuer(
         except ConfigError:
             _write_json(folder / "issuers.json", before)
             raise
-        return _add_key(folder, issuer_id, china_today())
+        today = china_today()
+        _add_certificate(folder, issuer_id, today)
+        return _add_key(folder, issuer_id, today)
+
+
+def rotate_certificate(folder: Path, issuer_id: str, today: date | None = None) -> str:
+    """Give an issuer a new key and certificate for PDF signatures, and retire those until now.
+
+    Also for a folder that has none yet.
+
+    Args:
+        folder: The key folder.
+        issuer_id: Whose.
+        today: First day of the certificate; defaults to today in Beijing.
+
+    Returns:
+        Id of the certificate: 16 hex digits.
+
+    Raises:
+        ConfigError: No such issuer, or the folder is broken.
+    """
+    with _locked(folder):
+        _require_issuer(folder, issuer_id)
+        return _add_certificate(folder, issuer_id, today or china_today())
+
+
+def give_development_certificate(folder: Path) -> None:
+    """Add a certificate to a development issuer that has none; leave any other issuer alone.
+
+    Args:
+        folder: The key folder.
+
+    Raises:
+        ConfigError: The folder is broken.
+    """
+    with _locked(folder):
+        content = read_folder(folder)
+        signing = {certificate.issuer.issuer_id for certificate in content.certificates}
+        for issuer in content.issuers:
+            if issuer.development and issuer.issuer_id not in signing:
+                _add_certificate(folder, issuer.issuer_id, china_today())
 
 
 def rotate_key(folder: Path, issuer_id: str, today: date | None = None) -> str:
@@ -112,32 +153,36 @@ def rotate_key(folder: Path, issuer_id: str, today: date | None = None) -> str:
         ConfigError: No such issuer, or the folder is broken.
     """
     with _locked(folder):
-        if issuer_id not in {issuer.issuer_id for issuer in read_folder(folder).issuers}:
-            raise ConfigError(f"issuers.json 中没有签发者“{issuer_id}”。")
+        _require_issuer(folder, issuer_id)
         return _add_key(folder, issuer_id, today or china_today())
 
 
-def set_key_status(folder: Path, kid_hex: str, status: KeyStatus) -> None:
+def set_key_status(folder: Path, key_id: str, status: KeyStatus) -> None:
     """Retire a key, or declare it compromised: then none of its documents is believed.
 
     Args:
         folder: The key folder.
-        kid_hex: 8 hex digits.
+        key_id: 8 hex digits of a token key, or 16 of a certificate.
         status: The new status.
 
     Raises:
         ConfigError: No such key, or the folder is broken.
     """
     with _locked(folder):
-        read_folder(folder)
-        path = folder / "keys.json"
-        data = json.loads(path.read_text("utf-8"))
-        matching = [record for record in data["keys"] if record["kid"] == kid_hex]
-        if not matching:
-            raise ConfigError(f"keys.json 中没有 kid 为 {kid_hex} 的密钥。")
-        for record in matching:
-            record["status"] = status.value
-        _write_json(path, data)
+        content = read_folder(folder)
+        for name, ids in (
+            ("keys", [key.kid.hex() for key in content.keys]),
+            ("certificates", [certificate.certificate_id for certificate in content.certificates]),
+        ):
+            if key_id in ids:
+                path = folder / f"{name}.json"
+                data = json.loads(path.read_text("utf-8"))
+                for record, found in zip(data[name], ids, strict=True):
+                    if found == key_id:
+                        record["status"] = status.value
+                _write_json(path, data)
+                return
+    raise ConfigError(f"没有编号为 {key_id} 的密钥或证书，请用 wenyin keys list 查看。")
 
 
 def revoke_document(folder: Path, kid_hex: str, document_id: str) -> None:
@@ -214,6 +259,7 @@ def _fill(folder: Path) -> None:
     _write_json(folder / "keys.json", {"keys": []})
     (folder / "revoked").mkdir(mode=0o700)
     _add_key(folder, DEVELOPMENT_ID, None)
+    _add_certificate(folder, DEVELOPMENT_ID, china_today())
     read_folder(folder)
 
 
@@ -243,6 +289,38 @@ def _add_key(folder: Path, issuer_id: str, first_day: date | None) -> str:
     }
     _write_json(folder / "keys.json", {"keys": [*data["keys"], record]})
     return kid_of(public_key).hex()
+
+
+def _add_certificate(folder: Path, issuer_id: str, first_day: date) -> str:
+    issuer = _require_issuer(folder, issuer_id)
+    private_key, der = new_pdf_key(issuer, first_day)
+    made = PdfCertificate(issuer, KeyStatus.ACTIVE, der)
+    pem = private_key.private_bytes(
+        serialization.Encoding.PEM, serialization.PrivateFormat.PKCS8, serialization.NoEncryption()
+    )
+    name = f"pdf-{made.certificate_id}.pem"
+    (folder / "private").mkdir(mode=0o700, exist_ok=True)
+    _write_secret(folder / "private" / name, pem)
+    path = folder / "certificates.json"
+    before = json.loads(path.read_text("utf-8"))["certificates"] if path.exists() else []
+    for record in before:
+        if record["issuer"] == issuer_id and record["status"] == KeyStatus.ACTIVE.value:
+            record["status"] = KeyStatus.RETIRED.value
+    record = {
+        "issuer": issuer_id,
+        "status": KeyStatus.ACTIVE.value,
+        "certificate": base64.b64encode(der).decode("ascii"),
+        "private": name,
+    }
+    _write_json(path, {"certificates": [*before, record]})
+    return made.certificate_id
+
+
+def _require_issuer(folder: Path, issuer_id: str) -> Issuer:
+    for issuer in read_folder(folder).issuers:
+        if issuer.issuer_id == issuer_id:
+            return issuer
+    raise ConfigError(f"issuers.json 中没有签发者“{issuer_id}”。")
 
 
 def _write_json(path: Path, value: object) -> None:

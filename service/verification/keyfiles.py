@@ -6,11 +6,13 @@
     keys.json           {"keys": [{"kid", "issuer", "alg", "status", "not_before", "not_after",
                                    "jwk", "private"}]}
     master.key          32 random bytes, mode 0600: the secret of all text MACs
-    private/<name>.pem  PKCS#8, P-256, mode 0600
+    private/<name>.pem  PKCS#8, P-256 or RSA, mode 0600
+    certificates.json   {"certificates": [{"issuer", "status", "certificate", "private"}]}
     revoked/<kid>.json  {"kid", "ctr", "rids": ["16 lower-case hex digits"]}
 
 ``uscc``, ``doc_types``, ``not_before``, ``not_after`` and ``private`` may be null; a key
-without ``private`` only verifies.
+without ``private`` only verifies. ``certificates.json`` holds the PDF signature's certificates
+(Base64 of DER); a folder without it belongs to issuers whose PDFs are not signed.
 """
 
 import json
@@ -26,6 +28,7 @@ from cryptography.hazmat.primitives import serialization
 from cryptography.hazmat.primitives.asymmetric import ec
 
 from service.errors import ConfigError
+from service.verification.certificates import PdfCertificate, PdfKey, read_certificate, read_pdf_key
 from service.verification.issuers import ALGORITHM, Issuer, KeyStatus, VerifyKey, kid_of, public_key_of
 
 MASTER_BYTES = 32
@@ -41,6 +44,7 @@ _PEM_NAME = re.compile(r"[A-Za-z0-9_\-]+\.pem", re.A)
 _KID_NAME = re.compile(r"[0-9a-f]{8}", re.A)
 _ISSUER_FIELDS = frozenset({"id", "name", "uscc", "doc_types", "development"})
 _KEY_FIELDS = frozenset({"kid", "issuer", "alg", "status", "not_before", "not_after", "jwk", "private"})
+_CERTIFICATE_FIELDS = frozenset({"issuer", "status", "certificate", "private"})
 
 
 @dataclass(frozen=True, slots=True)
@@ -53,6 +57,8 @@ class KeyFolder:
         private_keys: The private half, or ``None``, at the same index as ``keys``.
         master: MAC secret.
         revoked: Hex kid to the revocation counter and the rids.
+        certificates: Certificates of PDF signatures, in the order of the file.
+        pdf_keys: Those of them that sign, in the order of the file.
     """
 
     issuers: tuple[Issuer, ...]
@@ -60,6 +66,8 @@ class KeyFolder:
     private_keys: tuple[ec.EllipticCurvePrivateKey | None, ...]
     master: bytes
     revoked: Mapping[str, tuple[int, frozenset[str]]]
+    certificates: tuple[PdfCertificate, ...] = ()
+    pdf_keys: tuple[PdfKey, ...] = ()
 
 
 def read_folder(folder: Path) -> KeyFolder:
@@ -89,7 +97,16 @@ def read_folder(folder: Path) -> KeyFolder:
     master = _secret_bytes(folder / "master.key")
     if len(master) != MASTER_BYTES:
         raise _fault(folder / "master.key", f"应为 {MASTER_BYTES} 个随机字节，实为 {len(master)} 个")
-    return KeyFolder(issuers, tuple(keys), tuple(private_keys), master, _revocations(folder / "revoked"))
+    certificates, pdf_keys = _certificates(folder, by_id)
+    return KeyFolder(
+        issuers,
+        tuple(keys),
+        tuple(private_keys),
+        master,
+        _revocations(folder / "revoked"),
+        certificates,
+        pdf_keys,
+    )
 
 
 def fingerprint(folder: Path) -> tuple[tuple[str, int, int, int], ...]:
@@ -171,6 +188,37 @@ def _private_half(folder: Path, name: object, key: VerifyKey) -> ec.EllipticCurv
     ):
         raise _fault(path, f"与 keys.json 中 kid {key.kid.hex()} 的公钥不匹配")
     return private_key
+
+
+def _certificates(
+    folder: Path, issuers: Mapping[str, Issuer]
+) -> tuple[tuple[PdfCertificate, ...], tuple[PdfKey, ...]]:
+    path = folder / "certificates.json"
+    if not path.exists():
+        return (), ()
+    found: list[PdfCertificate] = []
+    pdf_keys: list[PdfKey] = []
+    for record in _records(path, "certificates", _CERTIFICATE_FIELDS):
+        certificate = _checked(path, partial(_certificate, record, issuers))
+        found.append(certificate)
+        name = record["private"]
+        if name is None:
+            continue
+        if not isinstance(name, str) or not _PEM_NAME.fullmatch(name):
+            raise _fault(path, "private 应为 private 文件夹中的 .pem 文件名")
+        private = folder / "private" / name
+        pem = _secret_bytes(private)
+        pdf_keys.append(PdfKey(certificate, _checked(private, partial(read_pdf_key, pem, certificate.der))))
+    if len({certificate.der for certificate in found}) != len(found):
+        raise _fault(path, "有重复的证书")
+    return tuple(found), tuple(pdf_keys)
+
+
+def _certificate(record: Mapping[str, Any], issuers: Mapping[str, Issuer]) -> PdfCertificate:
+    _require(record["issuer"] in issuers, f"issuer {record['issuer']!r} 不在 issuers.json 中")
+    _require(record["status"] in set(KeyStatus), "status 应为 active、retired 或 compromised")
+    der = read_certificate(record["certificate"])
+    return PdfCertificate(issuers[record["issuer"]], KeyStatus(record["status"]), der)
 
 
 def _revocations(folder: Path) -> dict[str, tuple[int, frozenset[str]]]:

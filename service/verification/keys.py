@@ -1,5 +1,6 @@
 """The key ring: finds keys, lists them for the public, follows changes of its files."""
 
+import base64
 import threading
 from collections.abc import Mapping
 from datetime import date, datetime, timedelta, timezone
@@ -7,7 +8,8 @@ from pathlib import Path
 from typing import Any
 
 from service.errors import ConfigError
-from service.verification.issuers import ALGORITHM, TokenKey, VerifyKey, jwk_of
+from service.verification.certificates import PdfCertificate, PdfKey
+from service.verification.issuers import ALGORITHM, KeyStatus, TokenKey, VerifyKey, jwk_of
 from service.verification.keyfiles import KeyFolder, fingerprint, read_folder
 
 CHINA_TIME = timezone(timedelta(hours=8))
@@ -97,6 +99,30 @@ class KeyRing:
         assert private_key is not None  # noqa: S101 - filtered above
         return TokenKey(content.keys[index].kid, private_key, content.keys[index].issuer)
 
+    def pdf_key(self, issuer_id: str, today: date | None = None) -> PdfKey | None:
+        """Return the key that signs an issuer's PDFs; of several the one listed last.
+
+        Args:
+            issuer_id: Whose.
+            today: Defaults to today in Beijing.
+
+        Returns:
+            An active key with a certificate that is valid today; ``None`` where there is none.
+        """
+        day = today or china_today()
+        usable = [
+            key
+            for key in self._current().pdf_keys
+            if key.certificate.issuer.issuer_id == issuer_id
+            and key.certificate.status is KeyStatus.ACTIVE
+            and key.certificate.lasts(day)
+        ]
+        return usable[-1] if usable else None
+
+    def certificates(self) -> tuple[PdfCertificate, ...]:
+        """Return every certificate ever used for PDF signatures, whatever its status."""
+        return self._current().certificates
+
     def find(self, kid: bytes) -> tuple[VerifyKey, ...]:
         """Return every key with this id: 4 bytes may collide, so each must be tried.
 
@@ -137,7 +163,7 @@ class KeyRing:
         }
 
     def issuers_public(self) -> dict[str, Any]:
-        """Return all issuers, JSON-ready, each with the ids of its keys."""
+        """Return all issuers, JSON-ready, each with the ids of its keys and the certificates of its PDFs."""
         content = self._current()
         return {
             "issuers": [
@@ -148,6 +174,15 @@ class KeyRing:
                     "doc_types": None if issuer.doc_types is None else list(issuer.doc_types),
                     "development": issuer.development,
                     "kids": [key.kid.hex() for key in content.keys if key.issuer is issuer],
+                    "certificates": [
+                        {
+                            "sha256": certificate.sha256,
+                            "status": certificate.status.value,
+                            "x5c": [base64.b64encode(certificate.der).decode("ascii")],
+                        }
+                        for certificate in content.certificates
+                        if certificate.issuer is issuer
+                    ],
                 }
                 for issuer in content.issuers
             ]

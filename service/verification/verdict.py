@@ -10,7 +10,7 @@ from dataclasses import dataclass, replace
 from datetime import date
 from typing import Any, Literal
 
-from service.model import Claims, FactRule, Verdict, VerdictCode
+from service.model import Claims, FactRule, PdfSignature, Verdict, VerdictCode
 from service.verification import wording
 from service.verification.issuers import KeyStatus, VerifyKey
 from service.verification.keys import KeyRing, china_today
@@ -127,6 +127,24 @@ class Verifier:
             return _with_flags(_unread(verdict, wording.NOT_BOUND), flags)
         return _with_flags(self._compare(verdict, genuine, domain, expected, texts), flags)
 
+    def judge_signature(self, verdict: Verdict, found: PdfSignature) -> Verdict:
+        """Weigh a PDF's signature on top of its text.
+
+        Args:
+            verdict: From `judge_text` for the same PDF.
+            found: What its signatures show.
+
+        Returns:
+            EXACT when the text matches and the one signature is the same issuer's, intact and
+            over the whole file; else the verdict, with the reason among what is not checked.
+        """
+        if verdict.code is not VerdictCode.TEXT_MATCH:
+            return verdict
+        fault = self._signature_fault(verdict, found)
+        if fault is None:
+            return as_exact(verdict)
+        return replace(verdict, not_checked=(fault, *verdict.not_checked))
+
     def judge_label(self, token: bytes, values: Sequence[str], today: date | None = None) -> Verdict:
         """Judge a label by its token and the values that somebody typed off it.
 
@@ -148,6 +166,25 @@ class Verifier:
         if genuine.claims.doc_type != LABEL_TYPE or expected is None:
             return _unread(verdict, wording.NOT_BOUND)
         return self._compare(verdict, genuine, "lb", expected, [label_text(values)])
+
+    def _signature_fault(self, verdict: Verdict, found: PdfSignature) -> str | None:
+        if not found.count:
+            return wording.UNSIGNED
+        if found.count > 1:
+            return wording.SIGNATURE_MANY
+        own = [
+            certificate
+            for certificate in self._keyring.certificates()
+            if certificate.sha256 == found.certificate_sha256
+            and certificate.issuer.issuer_id == verdict.claims["issuer_id"]
+        ]
+        if not own:
+            return wording.SIGNATURE_FOREIGN
+        if any(certificate.status is KeyStatus.COMPROMISED for certificate in own):
+            return wording.SIGNATURE_COMPROMISED
+        if not (found.intact and found.whole_file and found.unchanged):
+            return wording.SIGNATURE_BROKEN
+        return None
 
     def _judge(self, token: bytes, today: date | None) -> tuple[Verdict, _Genuine | None]:
         try:

@@ -4,9 +4,13 @@ import sys
 from collections.abc import Callable, Mapping
 from pathlib import Path
 
-from templates.authoring import notice
+from templates.authoring import commendation, notice, plan_form
 
-BUILDERS: Mapping[str, Callable[[], bytes]] = {"notice": notice.build}
+BUILDERS: Mapping[str, Callable[[], bytes]] = {
+    "commendation": commendation.build,
+    "notice": notice.build,
+    "plan-form": plan_form.build,
+}
 """Template id to the function that builds its ``template.docx``."""
 
 

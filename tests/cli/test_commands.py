@@ -56,7 +56,7 @@ def test_verify_judges_file_and_url_and_says_it_by_exit_code(run: Run, tmp_path:
     run("render", "notice", MINIMAL, "-o", tmp_path / "a.pdf")
     done = run("verify", tmp_path / "a.pdf")
     verdict = json.loads(done.stdout)
-    assert (done.returncode, verdict["verdict"]) == (0, "TEXT_MATCH")
+    assert (done.returncode, verdict["verdict"]) == (0, "EXACT")
     run("render", "notice", MINIMAL, "-o", tmp_path / "a.zip", "--format", "bundle")
     import zipfile
 

@@ -1,5 +1,6 @@
 """Verdicts over real HTTP on real files made by real tools."""
 
+import hashlib
 import io
 import json
 import re
@@ -127,11 +128,29 @@ def test_token_by_post(server: Server, sealed: dict[str, bytes]) -> None:
         assert server.post_json("/v1/verify", wrong).status == 422
 
 
-def test_own_files_match_by_text(server: Server, sealed: dict[str, bytes]) -> None:
-    for kind in ("pdf", "docx"):
+def test_own_pdf_is_exact_and_own_docx_matches_by_text(server: Server, sealed: dict[str, bytes]) -> None:
+    for kind, code in (("pdf", "EXACT"), ("docx", "TEXT_MATCH")):
         verdict = server.upload("/v1/verify", f"a.{kind}", sealed[kind]).json
-        assert verdict["verdict"] == "TEXT_MATCH", (kind, verdict)
+        assert verdict["verdict"] == code, (kind, verdict)
         assert verdict["authenticated_text"]
+
+
+def test_only_the_signature_differs_between_two_answers_to_one_request(
+    server: Server, sealed: dict[str, bytes], sample: bytes
+) -> None:
+    other = server.post_json(NOTICE, sample)
+    bare = sealed["pdf"][: sealed["pdf"].index(b"%%EOF") + 6]
+    assert other.body.startswith(bare)
+    assert other.body != sealed["pdf"]
+    assert other.headers["etag"] == f'"{hashlib.sha256(other.body).hexdigest()}"'
+
+
+def test_a_draft_is_not_signed(server: Server, sample: bytes) -> None:
+    draft = server.post_json(f"{NOTICE}?draft=true", sample).body
+    assert b"/ByteRange" not in draft
+    verdict = server.upload("/v1/verify", "a.pdf", draft).json
+    assert verdict["verdict"] == "TEXT_MATCH"
+    assert any("没有签名" in item for item in verdict["not_checked"])
 
 
 @pytest.mark.parametrize("options", [[], ["--linearize"], ["--object-streams=generate"]])

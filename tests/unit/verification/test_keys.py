@@ -38,7 +38,7 @@ def _edit(path: Path, change: Callable[[Any], Any]) -> None:
 
 
 def _pem(folder: Path) -> Path:
-    (found,) = (folder / "private").glob("*.pem")
+    (found,) = (path for path in (folder / "private").glob("*.pem") if not path.name.startswith("pdf-"))
     return found
 
 
@@ -92,7 +92,7 @@ def test_folder_is_filled_when_it_cannot_be_renamed_over(
     create_development_issuer(folder)
     KeyRing.load(folder)
     assert {path.name for path in folder.iterdir()} == {
-        "issuers.json", "keys.json", "lost+found", "master.key", "private", "revoked",
+        "certificates.json", "issuers.json", "keys.json", "lost+found", "master.key", "private", "revoked",
     }  # fmt: skip
 
 
