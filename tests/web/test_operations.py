@@ -24,7 +24,7 @@ def test_health(server: Server) -> None:
 
 def test_templates_describe_themselves(server: Server) -> None:
     listed = server.get("/v1/templates").json["templates"]
-    assert [item["id"] for item in listed] == ["notice", "plan-form"]
+    assert [item["id"] for item in listed] == ["notice", "plan-form", "summary-report"]
     one = server.get("/v1/templates/notice").json
     assert one == listed[0]
     assert set(one) >= {"id", "title", "version", "sha256", "formats", "fonts", "pages", "links"}
@@ -42,6 +42,7 @@ def test_openapi_is_valid_and_names_every_route(server: Server) -> None:
     assert set(document["paths"]) == {
         "/v1/documents/notice",
         "/v1/documents/plan-form",
+        "/v1/documents/summary-report",
         "/v1/templates",
         "/v1/templates/{template_id}",
         "/v1/templates/{template_id}/schema",
