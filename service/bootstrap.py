@@ -19,7 +19,12 @@ from service.pipeline.render import Renderer
 from service.pipeline.verify import VerificationDesk
 from service.schema import check_schema
 from service.settings import Settings
-from service.verification import KeyRing, create_development_issuer, give_development_certificate
+from service.verification import (
+    KeyRing,
+    TrustFolder,
+    create_development_issuer,
+    give_development_certificate,
+)
 
 _LOG = structlog.get_logger("wenyin.start")
 _OFFICIAL_NAMES = tuple(chain.name for chain in OFFICIAL)
@@ -178,6 +183,25 @@ def open_services(settings: Settings, *, with_converter: bool = True) -> Iterato
         yield Services(settings, renderer, desk, readiness, converter, keyring, catalog)
     finally:
         converter.close()
+        desk.close()
+
+
+@contextmanager
+def open_offline_desk(settings: Settings, trust_dir: Path) -> Iterator[VerificationDesk]:
+    """Judge by downloaded files alone; no key folder is read or made.
+
+    Args:
+        settings: For folders and the sandbox.
+        trust_dir: See `service.verification.trust`.
+
+    Raises:
+        ConfigError: The files are missing or wrong.
+    """
+    trust = TrustFolder(trust_dir)
+    desk = VerificationDesk(load_catalog(settings), trust, work_dir(settings), settings.sandbox)
+    try:
+        yield desk
+    finally:
         desk.close()
 
 

@@ -3,17 +3,17 @@
 import base64
 import json
 import sys
+from collections.abc import Iterable
 from pathlib import Path
 from typing import Any, Literal
 
 from service import __file__ as _package_file
-from service.catalog import Catalog
 from service.errors import NotVerifiable, UnsupportedMedia
 from service.isolation.process import Limits, run
 from service.isolation.sandbox import Sandbox, SandboxMode
 from service.isolation.workspace import Workspace
-from service.model import Deadline, PdfSignature, Verdict
-from service.verification import KeyRing, Verifier
+from service.model import Deadline, PdfSignature, TemplateSpec, Verdict
+from service.verification import Trust, Verifier
 
 _EXAMINE_S = 20.0
 _ADDRESS_SPACE_BYTES = 3_000_000_000
@@ -27,17 +27,17 @@ class VerificationDesk:
 
     Args:
         catalog: Templates, for the captions of facts.
-        keyring: Keys and issuers.
+        trust: Keys and issuers.
         work_dir: Parent of the folder in which uploads are examined.
         sandbox: Whether the examining child lives in bubblewrap.
     """
 
     def __init__(
-        self, catalog: Catalog, keyring: KeyRing, work_dir: Path, sandbox: SandboxMode = "auto"
+        self, catalog: Iterable[TemplateSpec], trust: Trust, work_dir: Path, sandbox: SandboxMode = "auto"
     ) -> None:
         rules = {spec.verify.doc_type: spec.verify.facts for spec in catalog}
-        self._verifier = Verifier(keyring, rules)
-        self._keyring = keyring
+        self._verifier = Verifier(trust, rules)
+        self._trust = trust
         self._workspace = Workspace(work_dir)
         package_root = Path(_package_file).resolve().parent.parent
         readable = (package_root, Path(sys.prefix), Path(sys.base_prefix))
@@ -102,7 +102,7 @@ class VerificationDesk:
 
     def _anchors(self) -> list[str]:
         """Return the public certificates; nothing secret ever goes to the child."""
-        return [base64.b64encode(item.der).decode("ascii") for item in self._keyring.certificates()]
+        return [base64.b64encode(item.der).decode("ascii") for item in self._trust.certificates()]
 
 
 _BOOT = (

@@ -31,6 +31,7 @@ from service.verification.qr import (
 from service.verification.seal import Seal, make_seal
 from service.verification.text import canonical_text, label_text, readable_text, text_mac
 from service.verification.token import BadTokenError, DecodedToken, decode_token, mint_token, rid
+from service.verification.trust import Trust, TrustFolder
 from service.verification.urls import token_from_url, verify_url
 from service.verification.verdict import Verifier, as_exact
 
@@ -47,6 +48,8 @@ __all__ = [
     "QrSymbol",
     "Seal",
     "TokenKey",
+    "Trust",
+    "TrustFolder",
     "Verifier",
     "VerifyKey",
     "add_issuer",
