@@ -13,7 +13,7 @@ from service.isolation.process import Limits, run
 from service.isolation.sandbox import Sandbox, SandboxMode
 from service.isolation.workspace import Workspace
 from service.model import Deadline, PdfSignature, TemplateSpec, Verdict
-from service.verification import Trust, Verifier
+from service.verification import FileKind, Trust, Verifier
 
 _EXAMINE_S = 20.0
 _ADDRESS_SPACE_BYTES = 3_000_000_000
@@ -57,21 +57,21 @@ class VerificationDesk:
         return self._verifier.judge_link(text)
 
     def verify_file(self, data: bytes) -> Verdict:
-        """Judge an uploaded PDF or docx.
+        """Judge an uploaded PDF or docx, or a scan or photograph of the paper.
 
         Args:
             data: The file; nothing of it is kept.
 
         Raises:
-            UnsupportedMedia: Neither PDF nor docx.
+            UnsupportedMedia: Neither PDF nor docx nor PNG nor JPEG.
             NotVerifiable: Too large, broken or hostile to be examined within the limits.
         """
         kind = _kind_of(data)
         found = self._examine(kind, data)
-        verdict = self._verifier.judge_text(
-            found["qr_texts"], found["texts"], kind, tuple(found.get("flags", ()))
-        )
-        if kind == "pdf":
+        judged: FileKind = "scan" if found.get("scan") else "docx" if kind == "docx" else "pdf"
+        flags = tuple(found.get("flags", ()))
+        verdict = self._verifier.judge_text(found["qr_texts"], found["texts"], judged, flags)
+        if judged == "pdf":
             verdict = self._verifier.judge_signature(verdict, PdfSignature(**found["signature"]))
         return verdict
 
@@ -111,9 +111,11 @@ _BOOT = (
 )
 
 
-def _kind_of(data: bytes) -> Literal["pdf", "docx"]:
+def _kind_of(data: bytes) -> Literal["pdf", "docx", "picture"]:
     if data[:1024].lstrip().startswith(b"%PDF-"):
         return "pdf"
     if data.startswith((b"PK\x03\x04", b"\xd0\xcf\x11\xe0")):
         return "docx"
-    raise UnsupportedMedia("只能核验 PDF 或 Word（.docx）文件，请上传签发的原文件。")
+    if data.startswith((b"\x89PNG\r\n\x1a\n", b"\xff\xd8\xff")):
+        return "picture"
+    raise UnsupportedMedia("只能核验 PDF、Word（.docx）文件，或纸面的扫描图片（PNG、JPEG）。")

@@ -34,8 +34,8 @@ from service.verification.token import (
 from service.verification.trust import Trust
 from service.verification.urls import token_from_url
 
-FileKind = Literal["pdf", "docx"]
-"""What a text was taken from."""
+FileKind = Literal["pdf", "docx", "scan"]
+"""What a text was taken from; a scan or photograph has none that could be compared."""
 
 _DOMAINS: Mapping[FileKind, Domain] = {"pdf": "hp", "docx": "hd"}
 _TEXTS: Mapping[Domain, str] = {"hp": wording.PDF_TEXT, "hd": wording.DOCX_TEXT, "lb": wording.LABEL_TEXT}
@@ -119,8 +119,10 @@ class Verifier:
         verdict, genuine = self._judge(tokens[0], today)
         if genuine is None or verdict.code is not VerdictCode.CLAIMS_ONLY:
             return verdict
-        domain = _DOMAINS[kind]
+        domain = _DOMAINS.get(kind, "hp")
         texts = [text for text in candidate_texts if canonical_text(text)]
+        if kind == "scan":
+            return _with_flags(_scanned(verdict), flags)
         if genuine.claims.doc_type == LABEL_TYPE or not texts:
             return _with_flags(_unread(verdict, wording.NO_TEXT), flags)
         expected = genuine.claims.pdf_text_mac if domain == "hp" else genuine.claims.docx_text_mac
@@ -336,6 +338,14 @@ def _message(code: VerdictCode, draft: bool, development: bool) -> str:
 def _unread(verdict: Verdict, reason: str) -> Verdict:
     left = (phrase for phrase in verdict.not_checked if phrase != wording.BODY)
     return replace(verdict, not_checked=(reason, *left))
+
+
+def _scanned(verdict: Verdict) -> Verdict:
+    notices = verdict.message.removesuffix(wording.MESSAGES[VerdictCode.CLAIMS_ONLY])
+    verdict = _unread(verdict, wording.SCANNED_TEXT)
+    pages = verdict.claims["pages"]
+    counted = wording.SCAN_PAGES.format(pages=pages) if pages else ""
+    return replace(verdict, message=notices + wording.SCAN + counted)
 
 
 def _with_flags(verdict: Verdict, flags: Sequence[str]) -> Verdict:

@@ -145,7 +145,13 @@ def _verify_paths() -> dict[str, Any]:
     verdict = {"application/json": {"schema": {"$ref": "#/components/schemas/Verdict"}}}
     upload = {
         "type": "object",
-        "properties": {"file": {"type": "string", "format": "binary", "description": "PDF 或 docx"}},
+        "properties": {
+            "file": {
+                "type": "string",
+                "format": "binary",
+                "description": "PDF、docx，或扫描图片（PNG、JPEG）",
+            }
+        },
         "required": ["file"],
     }
     token = {
