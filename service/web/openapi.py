@@ -48,6 +48,7 @@ def build_openapi(templates: Iterable[TemplateSpec], base_url: str) -> dict[str,
         paths[f"/v1/documents/{spec.template_id}"] = {"post": _document_operation(spec, name)}
     paths.update(_template_paths())
     paths.update(_verify_paths())
+    paths.update(_wellknown_paths())
     paths.update(_operation_paths())
     return {
         "openapi": "3.1.0",
@@ -144,7 +145,13 @@ def _verify_paths() -> dict[str, Any]:
     verdict = {"application/json": {"schema": {"$ref": "#/components/schemas/Verdict"}}}
     upload = {
         "type": "object",
-        "properties": {"file": {"type": "string", "format": "binary", "description": "PDF 或 docx"}},
+        "properties": {
+            "file": {
+                "type": "string",
+                "format": "binary",
+                "description": "PDF、docx，或扫描图片（PNG、JPEG）",
+            }
+        },
         "required": ["file"],
     }
     token = {
@@ -187,6 +194,33 @@ def _verify_paths() -> dict[str, Any]:
                 },
             }
         },
+    }
+
+
+def _wellknown_paths() -> dict[str, Any]:
+    def get(summary: str, operation: str, media_type: str, *, by_kid: bool = False) -> dict[str, Any]:
+        kind = "string" if media_type == "application/jose" else "object"
+        found: dict[str, Any] = {
+            "operationId": operation,
+            "summary": summary,
+            "tags": ["核验"],
+            "responses": {
+                "200": {"description": "成功", "content": {media_type: {"schema": {"type": kind}}}},
+                **(_problems("404") if by_kid else {}),
+            },
+        }
+        if by_kid:
+            found["parameters"] = [_path("kid", "密钥编号，8 位十六进制")]
+        return {"get": found}
+
+    base, plain = "/.well-known/wenyin", "application/json"
+    return {
+        f"{base}/jwks.json": get("全部公钥（JWK Set）", "jwks", "application/jwk-set+json"),
+        f"{base}/issuers.json": get("签发单位及其 PDF 签名证书", "issuers", plain),
+        f"{base}/revoked/{{kid}}.json": get("一把密钥的作废名单", "revoked", plain, by_kid=True),
+        f"{base}/revoked/{{kid}}.jws": get(
+            "作废名单的签名（分离式 JWS）", "revoked-signature", "application/jose", by_kid=True
+        ),
     }
 
 
