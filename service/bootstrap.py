@@ -1,24 +1,35 @@
 """The composition root: settings in, everything that serves out."""
 
+import json
 import os
+import sys
 import tempfile
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from contextlib import contextmanager
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from pathlib import Path
+from urllib.parse import urlsplit
 
 import structlog
 
 from service.catalog import Catalog
-from service.convert import Converter, EngineOptions, SofficeEngine, canary_docx
+from service.convert import (
+    CACHE_MARK,
+    Converter,
+    ConverterHost,
+    ConverterPlan,
+    canary_docx,
+    make_engine,
+)
 from service.errors import ConfigError, ServiceError, TemplateError
-from service.fill import template_variables
+from service.fill import fill_docx, template_variables
 from service.fonts import OFFICIAL, FontFace, coverage, default_font_dirs, fontconfig_xml, scan_fonts
 from service.pipeline.readiness import Readiness
 from service.pipeline.render import Renderer
 from service.pipeline.verify import VerificationDesk
 from service.schema import check_schema
 from service.settings import Settings
+from service.slim import slim_docx
 from service.verification import (
     KeyRing,
     TrustFolder,
@@ -59,7 +70,7 @@ def work_dir(settings: Settings) -> Path:
 
 
 def load_catalog(settings: Settings) -> Catalog:
-    """Load all templates; those that a stage cannot work with are left out and named.
+    """Load all templates, slimmed; those that a stage cannot work with are left out and named.
 
     Raises:
         TemplateError: There is no usable template at all.
@@ -68,14 +79,14 @@ def load_catalog(settings: Settings) -> Catalog:
     faults = {}
     for spec in catalog:
         try:
-            check_schema(spec.schema)
+            check_schema(spec.schema, spec.rules)
             template_variables(spec.docx)
         except ServiceError as error:
             faults[spec.template_id] = str(error)
     catalog = catalog.without(faults)
     if not len(catalog):
         raise TemplateError("没有可用的模板：" + "；".join(catalog.faults.values()))
-    return catalog
+    return catalog.with_docx(slim_docx)
 
 
 def open_keyring(settings: Settings) -> KeyRing:
@@ -126,32 +137,75 @@ class FontStage:
         folders = (*([licensed] if licensed else []), *default_font_dirs())
         return cls(folders, licensed, scan_fonts(folders))
 
+    def has_glyph(self) -> Callable[[str], bool]:
+        """Return what says whether any of the fonts can draw a character."""
+        # A byte per code point: a hundredth of what a set of so many numbers takes.
+        table = bytearray(sys.maxunicode + 1)
+        for code_point in coverage(self.faces):
+            table[code_point] = 1
+        return lambda char: bool(table[ord(char)])
+
     def fontconfig(self, cache_dir: Path) -> str:
         """Return our own fontconfig file."""
         return fontconfig_xml(default_font_dirs(), self.licensed, cache_dir, self.faces)
 
 
-def make_converter(settings: Settings, font_stage: FontStage) -> Converter:
-    """Return the engine that the settings ask for, not yet started."""
-    options = EngineOptions(
-        fontconfig=font_stage.fontconfig,
-        work_dir=work_dir(settings),
-        readable_dirs=font_stage.folders,
-        soffice=settings.soffice,
+def plan_converter(settings: Settings, font_stage: FontStage) -> ConverterPlan:
+    """Return what the settings ask of a converter."""
+    return ConverterPlan(
+        engine=settings.engine,
+        fontconfig=font_stage.fontconfig(Path(CACHE_MARK)),
+        work_dir=str(work_dir(settings)),
+        readable_dirs=tuple(map(str, font_stage.folders)),
+        soffice=str(settings.soffice) if settings.soffice else None,
         slots=settings.converters,
         queue_limit=settings.queue_limit,
         sandbox=settings.sandbox,
+        documents_per_child=settings.documents_per_child,
     )
-    return SofficeEngine(options, canary_docx(_OFFICIAL_NAMES))
+
+
+def warm_docs(catalog: Catalog, base_url: str) -> list[bytes]:
+    """Return every template filled by its sample: what LibreOffice will see, more or less."""
+    filled = []
+    for spec in catalog:
+        try:
+            extras = {"verify_host": urlsplit(base_url).netloc, "draft": False}
+            filled.append(fill_docx(spec.docx, json.loads(spec.sample), extras, schema=spec.schema))
+        except (ServiceError, ValueError) as error:
+            _LOG.warning("样例无法用于预热", template=spec.template_id, reason=str(error))
+    return filled
+
+
+def start_host(settings: Settings, font_stage: FontStage | None = None) -> ConverterHost:
+    """Start the converter that all HTTP workers share; feed it soon.
+
+    Args:
+        settings: What to make it from.
+        font_stage: The fonts, if they have been looked at already.
+
+    Raises:
+        ConfigError: The work folder or the font folder is wrong.
+    """
+    plan = plan_converter(settings, font_stage or FontStage.find(settings))
+    return ConverterHost(work_dir(settings), plan, canary_docx(_OFFICIAL_NAMES))
 
 
 @contextmanager
-def open_services(settings: Settings, *, with_converter: bool = True) -> Iterator[Services]:
+def open_services(
+    settings: Settings,
+    *,
+    with_converter: bool = True,
+    once: bool = False,
+    host: ConverterHost | None = None,
+) -> Iterator[Services]:
     """Make everything, hand it out, and clear it away.
 
     Args:
         settings: What to make it from.
         with_converter: Start LibreOffice; verifying alone does without.
+        once: For a single document: LibreOffice is not warmed up first.
+        host: The shared converter, already started; gets its warm-up documents from here.
 
     LibreOffice's absence does not stop the start: verification and docx still work,
     and ``/readyz`` says what is missing.
@@ -163,10 +217,12 @@ def open_services(settings: Settings, *, with_converter: bool = True) -> Iterato
     catalog = load_catalog(settings)
     for folder, reason in catalog.faults.items():
         _LOG.error("模板未载入", template=folder, reason=reason)
+    if host is not None:
+        host.feed(warm_docs(catalog, settings.base_url))
     keyring = open_keyring(settings)
     font_stage = FontStage.find(settings)
-    drawable = coverage(font_stage.faces)
-    converter = make_converter(settings, font_stage)
+    has_glyph = font_stage.has_glyph()
+    converter = host.client() if host else _own_converter(settings, font_stage, catalog, once=once)
     desk = VerificationDesk(catalog, keyring, work_dir(settings), settings.sandbox)
     try:
         if with_converter:
@@ -175,7 +231,7 @@ def open_services(settings: Settings, *, with_converter: bool = True) -> Iterato
             catalog,
             converter,
             keyring,
-            lambda char: ord(char) in drawable,
+            has_glyph,
             settings.base_url,
             settings.issuer,
         )
@@ -184,6 +240,16 @@ def open_services(settings: Settings, *, with_converter: bool = True) -> Iterato
     finally:
         converter.close()
         desk.close()
+
+
+def _own_converter(settings: Settings, font_stage: FontStage, catalog: Catalog, *, once: bool) -> Converter:
+    plan = plan_converter(settings, font_stage)
+    canary = canary_docx(_OFFICIAL_NAMES)
+    if once:
+        # To warm up takes as long as the one document does without.
+        plan = replace(plan, slots=1, warm_children=False)
+    docs = (lambda: ()) if once else (lambda: (canary, *warm_docs(catalog, settings.base_url)))
+    return make_engine(plan, canary, docs, lambda message, values: _LOG.warning(message, **values))
 
 
 @contextmanager
@@ -216,6 +282,7 @@ def _start(converter: Converter) -> None:
     state = converter.state()
     _LOG.info(
         "转换器已就绪",
+        engine=state.engine,
         version=state.version,
         layers=list(state.layers),
         missing_layers=list(state.missing_layers),

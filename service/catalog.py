@@ -3,15 +3,26 @@
 import hashlib
 import json
 import tomllib
-from collections.abc import Iterator, Mapping
+from collections.abc import Callable, Iterator, Mapping
+from dataclasses import replace
 from pathlib import Path
-from typing import Any
+from typing import Annotated, Any, Literal
 
 from pydantic import BaseModel, ConfigDict, Field, ValidationError
 
 from service.archive import read_docx
 from service.errors import ServiceError, TemplateError, UnknownTemplate
-from service.model import FactRule, PageRule, QrRule, TemplateSpec, VerifyRule
+from service.model import (
+    DataRule,
+    FactRule,
+    NotAfter,
+    PageRule,
+    QrRule,
+    Stages,
+    TemplateSpec,
+    VerifyRule,
+    WordLimit,
+)
 
 _POINTER = r"^(/[^/]+)+$"
 
@@ -46,6 +57,58 @@ class _Qr(_Strict):
     placeholder_px: int = Field(311, ge=101, le=2_000)
 
 
+_Pointer = Annotated[str, Field(pattern=_POINTER)]
+
+
+class _Rule(_Strict):
+    severity: Literal["warning", "error"] = "warning"
+    unless: _Pointer | None = None
+
+    @property
+    def common(self) -> dict[str, Any]:
+        return {"is_error": self.severity == "error", "unless": self.unless or ""}
+
+
+class _WordLimit(_Rule):
+    kind: Literal["word_limit"]
+    each: _Pointer
+    parts: tuple[_Pointer, ...] = Field(min_length=1)
+    limit: int = Field(ge=1)
+
+    def made(self) -> DataRule:
+        return WordLimit(self.parts, self.limit, self.each, **self.common)
+
+
+class _TotalWordLimit(_Rule):
+    kind: Literal["total_word_limit"]
+    parts: tuple[_Pointer, ...] = Field(min_length=1)
+    limit: int = Field(ge=1)
+
+    def made(self) -> DataRule:
+        return WordLimit(self.parts, self.limit, **self.common)
+
+
+class _Stages(_Rule):
+    kind: Literal["stages"]
+    pointer: str = Field(pattern=r"^/[^/*]+/\*/[^/*]+$")
+    stages: tuple[int, ...] = Field(min_length=1)
+
+    def made(self) -> DataRule:
+        return Stages(self.pointer, self.stages, **self.common)
+
+
+class _NotAfter(_Rule):
+    kind: Literal["not_after"]
+    pointer: _Pointer
+    limit: _Pointer
+
+    def made(self) -> DataRule:
+        return NotAfter(self.pointer, self.limit, **self.common)
+
+
+_AnyRule = Annotated[_WordLimit | _TotalWordLimit | _Stages | _NotAfter, Field(discriminator="kind")]
+
+
 class _Manifest(_Strict):
     title: str = Field(min_length=1)
     version: int = Field(ge=1, le=65_535)
@@ -54,6 +117,7 @@ class _Manifest(_Strict):
     pages: _Pages = _Pages()
     verify: _Verify
     qr: _Qr
+    rules: tuple[_AnyRule, ...] = ()
 
 
 class Catalog:
@@ -110,6 +174,15 @@ class Catalog:
         kept = {name: spec for name, spec in self._specs.items() if name not in faults}
         return Catalog(kept, {**self.faults, **faults})
 
+    def with_docx(self, change: Callable[[bytes], bytes]) -> "Catalog":
+        """Return the catalog with every template's docx changed; its digest stays the files'.
+
+        Args:
+            change: From docx to docx.
+        """
+        specs = {name: replace(spec, docx=change(spec.docx)) for name, spec in self._specs.items()}
+        return Catalog(specs, self.faults)
+
     def __iter__(self) -> Iterator[TemplateSpec]:
         return iter(self._specs.values())
 
@@ -165,6 +238,7 @@ def load_template(folder: Path) -> TemplateSpec:
         qr=QrRule(**manifest.qr.model_dump()),
         file_name=manifest.file_name,
         sha256=digest.hexdigest(),
+        rules=tuple(rule.made() for rule in manifest.rules),
     )
 
 

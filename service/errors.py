@@ -20,6 +20,7 @@
     │   ├── ConversionTimeout       504  the deadline passed; the process group was killed
     │   ├── ConverterBusy           429  the queue is full
     │   ├── QueueTimeout            503  the deadline passed while waiting
+    │   ├── ConversionCancelled     503  whoever asked has gone
     │   ├── NoSpace                 503  the work folder is full
     │   └── ConverterUnavailable    503  no working LibreOffice
     └── ConfigError                 -    start-up only
@@ -235,6 +236,15 @@ class QueueTimeout(ConversionError):
 
     code = "queue-timeout"
     title = "排队超时"
+    http_status = 503
+    exit_code = ExitCode.UNAVAILABLE
+
+
+class ConversionCancelled(ConversionError):
+    """Whoever asked has gone; the answer is for the log alone."""
+
+    code = "cancelled"
+    title = "请求已取消"
     http_status = 503
     exit_code = ExitCode.UNAVAILABLE
 

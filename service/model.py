@@ -102,6 +102,63 @@ class PageRule:
 
 
 @dataclass(frozen=True, slots=True)
+class WordLimit:
+    """At most so many 字 in texts that are counted together.
+
+    Attributes:
+        parts: Pointers to the texts, from each place that ``each`` names; ``*`` is every item of a list.
+        limit: Most 字, as Word counts them.
+        each: Pointer with ``*`` to what is counted one by one; empty counts the whole document.
+        is_error: Whether a breach refuses the request; otherwise it is a warning.
+        unless: Pointer to a field that lifts the rule when it is ``true``; empty for none.
+    """
+
+    parts: tuple[str, ...]
+    limit: int
+    each: str = ""
+    is_error: bool = False
+    unless: str = ""
+
+
+@dataclass(frozen=True, slots=True)
+class Stages:
+    """Each stage has exactly one item.
+
+    Attributes:
+        pointer: Pointer with ``*`` to the number of an item's stage.
+        stages: All stages.
+        is_error: As in `WordLimit`.
+        unless: As in `WordLimit`.
+    """
+
+    pointer: str
+    stages: tuple[int, ...]
+    is_error: bool = False
+    unless: str = ""
+
+
+@dataclass(frozen=True, slots=True)
+class NotAfter:
+    """A date is not after another, if both are given.
+
+    Attributes:
+        pointer: Pointer to the ISO date.
+        limit: Pointer to the latest ISO date that it may be.
+        is_error: As in `WordLimit`.
+        unless: As in `WordLimit`.
+    """
+
+    pointer: str
+    limit: str
+    is_error: bool = False
+    unless: str = ""
+
+
+DataRule = WordLimit | Stages | NotAfter
+"""A rule about a template's data that its schema cannot say."""
+
+
+@dataclass(frozen=True, slots=True)
 class TemplateSpec:
     """One template folder, loaded and checked.
 
@@ -117,8 +174,9 @@ class TemplateSpec:
         pages: Page rule.
         verify: Token rule.
         qr: QR rule.
-        file_name: Pattern of the download name; ``{title}`` etc. are pointers without slash.
+        file_name: Pattern of the download name; ``{title}``, ``{host.name}`` name fields of the data.
         sha256: Hex digest over docx, schema and manifest.
+        rules: What the schema cannot say of the data.
     """
 
     template_id: str
@@ -134,6 +192,7 @@ class TemplateSpec:
     qr: QrRule
     file_name: str
     sha256: str
+    rules: tuple[DataRule, ...] = ()
 
 
 @dataclass(frozen=True, slots=True)

@@ -36,6 +36,12 @@ class Settings(BaseModel):
     work_dir: Path | None = Field(None, description="转换用临时文件夹；默认为系统临时文件夹下的 wenyin")
     font_dir: Path | None = Field(None, description="存放已获授权字体的文件夹，其中的字体优先于替代字体")
     soffice: Path | None = Field(None, description="soffice 程序的路径；默认自动查找")
+    engine: Literal["auto", "lok", "soffice"] = Field(
+        "auto", description="转换引擎：lok 常驻且最快，soffice 每份文件启动一次，auto 能用 lok 则用"
+    )
+    documents_per_child: _Positive = Field(
+        20, description="lok 引擎的一个子进程转换多少份文件后更换；1 为每份文件一个全新进程"
+    )
     converters: _Positive = Field(
         default_factory=lambda: os.cpu_count() or 1, description="同时转换的数量；默认为处理器核数"
     )
@@ -46,6 +52,9 @@ class Settings(BaseModel):
     )
     body_limit_bytes: _Positive = Field(4_000_000, description="JSON 请求体上限（字节）")
     upload_limit_bytes: _Positive = Field(20_000_000, description="核验上传文件上限（字节）")
+    workers: _Positive = Field(
+        default_factory=lambda: os.cpu_count() or 1, description="HTTP 进程数；默认为处理器核数"
+    )
     threads: _Positive = Field(16, description="每个 HTTP 进程的线程数")
     log_level: Literal["debug", "info", "warning", "error"] = Field("info", description="日志级别")
 

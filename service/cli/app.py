@@ -54,7 +54,7 @@ def render(template: str, data: str, output: str, output_format: str | None, dra
         chosen = _SUFFIXES.get(Path(output).suffix.lower(), OutputFormat.PDF)
     settings = Settings.from_env()
     body = read_input(data, settings.body_limit_bytes)
-    with open_services(settings) as services:
+    with open_services(settings, once=True) as services:
         deadline = Deadline.after(settings.timeout_s)
         document = services.renderer.render(template, body, deadline, output=chosen, draft=draft)
         if chosen is OutputFormat.BUNDLE:

@@ -1,13 +1,19 @@
-"""``wenyin serve``: gunicorn with threads, configured by the settings alone."""
+"""``wenyin serve``: gunicorn's workers and the converter they share, configured by the settings alone."""
 
+import contextlib
+import os
 from typing import Any
 
 import click
 import structlog
 from gunicorn.app.base import BaseApplication
+from gunicorn.arbiter import Arbiter
 
-from service.bootstrap import Services, open_services
+from service.bootstrap import Services, open_services, start_host
 from service.cli.output import configure_logging, report_errors
+from service.errors import ServiceError
+from service.isolation.memory import settle_before_fork, use_one_heap
+from service.model import Deadline
 from service.settings import Settings
 from service.web import create_app
 
@@ -16,26 +22,40 @@ _GRACE_S = 5
 _REQUEST_LINE_BYTES = 4_094
 
 
+class _Master(Arbiter):  # type: ignore[misc]
+    """gunicorn's master process, which looks after the shared converter as well."""
+
+    def manage_workers(self) -> None:
+        super().manage_workers()
+        self.app.tend()
+
+
 class _Server(BaseApplication):  # type: ignore[misc]
-    """One worker process whose threads wait for LibreOffice."""
+    """Worker processes that share one converter, and all that was loaded before they were forked."""
 
     def __init__(self, settings: Settings) -> None:
         self._settings = settings
-        self._context: Any = None
+        self._pid = os.getpid()
+        use_one_heap()
+        # First of all: LibreOffice starts while the rest is being loaded.
+        self._host = start_host(settings)
+        self._open = contextlib.ExitStack()
+        self._open.callback(self._host.close)
         super().__init__()
 
     def load_config(self) -> None:
         settings = self._settings
         options = {
             "bind": f"{settings.host}:{settings.port}",
-            "workers": 1,
+            "workers": settings.workers,
             "worker_class": "gthread",
             "threads": settings.threads,
+            "preload_app": True,
             "timeout": int(settings.timeout_s) + 30,
             "graceful_timeout": int(settings.timeout_s) + _GRACE_S,
             "limit_request_line": _REQUEST_LINE_BYTES,
             "control_socket_disable": True,
-            "worker_exit": lambda _server, _worker: self._close(),
+            "on_exit": lambda _master: self.close(),
             "loglevel": "warning",
             "proc_name": "wenyin",
         }
@@ -44,8 +64,7 @@ class _Server(BaseApplication):  # type: ignore[misc]
                 self.cfg.set(key, value)
 
     def load(self) -> Any:
-        self._context = open_services(self._settings)
-        services: Services = self._context.__enter__()
+        services: Services = self._open.enter_context(open_services(self._settings, host=self._host))
         app = create_app(services)
         state = services.readiness.check()
         _LOG.info(
@@ -55,12 +74,34 @@ class _Server(BaseApplication):  # type: ignore[misc]
             message=state.reason,
             templates=[spec.template_id for spec in services.catalog],
         )
+        if state.ready:
+            _make_one(services)
+        settle_before_fork()
         return app
 
-    def _close(self) -> None:
-        if self._context is not None:
-            self._context.__exit__(None, None, None)
-            self._context = None
+    def run(self) -> None:
+        try:
+            _Master(self).run()
+        finally:
+            self.close()
+
+    def tend(self) -> None:
+        """Mend the converter if need be; called every second or so."""
+        if self._host.tend():
+            _LOG.warning("转换进程意外退出，已重新启动")
+
+    def close(self) -> None:
+        """End the converter and clear everything away; in the master process alone."""
+        if os.getpid() == self._pid:
+            self._open.close()
+
+
+def _make_one(services: Services) -> None:
+    """Make a document that nobody gets: what that loads is loaded once, not in each worker."""
+    spec = next(iter(services.catalog))
+    with contextlib.suppress(ServiceError):
+        deadline = Deadline.after(services.settings.timeout_s)
+        services.renderer.render(spec.template_id, spec.sample, deadline, draft=True)
 
 
 @click.command()

@@ -29,14 +29,14 @@ def canary_docx(
     fonts: Sequence[str],
     *,
     linked_url: str = "http://127.0.0.1:9/wenyin-canary.png",
-    linked_file: str = "file:///usr/share/wenyin-canary.png",
+    linked_file: str = "file:///usr/lib/libreoffice/program/intro.png",
 ) -> bytes:
     """Build the canary.
 
     Args:
         fonts: Font names, one sentence is set in each.
         linked_url: Address of the picture that must not be fetched.
-        linked_file: URL of the local picture that must not be read.
+        linked_file: URL of the local picture that must not be read; the default comes with LibreOffice.
 
     Returns:
         A docx. It is hostile on purpose and goes to the converter without the archive check.

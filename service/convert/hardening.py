@@ -45,10 +45,15 @@ _PDF_OPTIONS: dict[str, tuple[str, str]] = {
 }
 
 
-def pdf_filter() -> str:
-    """Return the ``--convert-to`` value: tagged PDF/A-2b, pictures untouched."""
+def pdf_options() -> str:
+    """Return the PDF export's options as JSON: tagged PDF/A-2b, pictures untouched."""
     options = {name: {"type": kind, "value": value} for name, (kind, value) in _PDF_OPTIONS.items()}
-    return "pdf:writer_pdf_Export:" + json.dumps(options, separators=(",", ":"))
+    return json.dumps(options, separators=(",", ":"))
+
+
+def pdf_filter() -> str:
+    """Return the ``--convert-to`` value with the same options."""
+    return "pdf:writer_pdf_Export:" + pdf_options()
 
 
 def configuration_layers(registry: Path, layer_dir: Path, profile: Path) -> str:

@@ -1,15 +1,17 @@
 """The portable engine: one ``soffice --convert-to`` per document, each with its own profile."""
 
-import os
 import re
 import shutil
 import threading
-from collections.abc import Mapping
+from collections.abc import Callable, Mapping
 from pathlib import Path
 
 from service.convert import hardening
-from service.convert.engine import ConverterState, EngineOptions
-from service.convert.gate import Gate
+from service.convert.checks import check_docx, check_pdf
+from service.convert.engine import Cancelled, ConverterState, EngineOptions
+from service.convert.gate import Gate, Priority
+from service.convert.install import find_soffice, write_shared
+from service.convert.tally import Tally
 from service.errors import (
     ConversionFailed,
     ConversionTimeout,
@@ -34,7 +36,6 @@ _PROBE_S = 20.0
 _PROFILE_FULL = 77
 _RESTART_WANTED = 81
 _SIGNALLED = 128
-_EOF_WINDOW_BYTES = 1_024
 _CPU_PER_CORE = 2
 
 
@@ -44,10 +45,18 @@ class SofficeEngine:
     Args:
         options: What to run and within which bounds.
         warm_up_docx: Converted once at start, so that every job begins from a ready profile.
+        check: Refuses what must not reach LibreOffice.
     """
 
-    def __init__(self, options: EngineOptions, warm_up_docx: bytes) -> None:
+    def __init__(
+        self,
+        options: EngineOptions,
+        warm_up_docx: bytes,
+        check: Callable[[bytes], None] = check_docx,
+    ) -> None:
         self._options = options
+        self._check = check
+        self._tally = Tally()
         self._warm_up_docx = warm_up_docx
         self._gate = Gate(options.slots, options.queue_limit)
         self._lock = threading.Lock()
@@ -62,7 +71,7 @@ class SofficeEngine:
         with self._lock:
             if self._workspace is not None:
                 return
-            self._program = _find_soffice(self._options.soffice)
+            self._program = find_soffice(self._options.soffice)
             workspace = Workspace(self._options.work_dir)
             try:
                 self._prepare(workspace)
@@ -71,19 +80,29 @@ class SofficeEngine:
                 raise
             self._workspace = workspace
 
-    def convert(self, docx: bytes, deadline: Deadline) -> bytes:
-        """Convert one document; see `Converter.convert`."""
+    def convert(
+        self,
+        docx: bytes,
+        deadline: Deadline,
+        *,
+        priority: Priority = Priority.SINGLE,
+        cancelled: Cancelled | None = None,
+    ) -> bytes:
+        """Convert one document; see `Converter.convert`. A document in conversion is not cancelled."""
         workspace = self._workspace
         if workspace is None:
             raise ConverterUnavailable("转换器尚未启动，请稍后重试。", retry_after_s=5)
-        with self._gate.slot(deadline):
+        self._check(docx)
+        with self._gate.slot(deadline, priority, cancelled), self._tally.conversion():
             try:
                 return self._attempt(workspace, docx, deadline)
             except _Crashed:
+                self._tally.crash()
                 # A crash may have been the machine's fault; a bad document fails without one.
                 try:
                     return self._attempt(workspace, docx, deadline)
                 except _Crashed as crash:
+                    self._tally.crash()
                     raise ConversionFailed(
                         "LibreOffice 转换时意外退出，未生成 PDF。", detail=crash.output
                     ) from crash
@@ -103,7 +122,12 @@ class SofficeEngine:
             missing_layers=tuple(missing),
             active=self._gate.active,
             queued=self._gate.queued,
+            waited_s=self._gate.waited_s,
+            **self._tally.counts(),
         )
+
+    def recycle(self) -> None:
+        """Nothing to do: each document gets a LibreOffice of its own."""
 
     def close(self) -> None:
         """Remove the work folder; jobs end with the requests that wait for them."""
@@ -114,11 +138,7 @@ class SofficeEngine:
 
     def _prepare(self, workspace: Workspace) -> None:
         shared = workspace.path / "shared"
-        shared.mkdir()
-        cache = shared / "cache"
-        cache.mkdir()
-        (shared / "fonts.conf").write_text(self._options.fontconfig(cache), encoding="utf-8")
-        (shared / hardening.LAYER_FILE).write_text(hardening.LAYER, encoding="utf-8")
+        write_shared(shared, shared / "cache", self._options)
         readable = (shared, self._program.parent.parent, *self._options.readable_dirs)
         self._sandbox, self._no_sandbox_reason = Sandbox.open(self._options.sandbox, workspace, readable)
         with workspace.job() as job:
@@ -205,19 +225,6 @@ class _Crashed(Exception):
         self.output = output
 
 
-def _find_soffice(configured: Path | None) -> Path:
-    if configured is not None:
-        candidates: list[str | None] = [str(configured)]
-    else:
-        candidates = [shutil.which("soffice"), "/usr/lib/libreoffice/program/soffice"]
-    for candidate in candidates:
-        if candidate and os.access(candidate, os.X_OK):
-            return Path(candidate).resolve()
-    raise ConverterUnavailable(
-        "没有找到 LibreOffice，请运行 tools/install-system.sh 安装，或设置 WENYIN_SOFFICE。"
-    )
-
-
 def _environment(workspace: Workspace, job: Path, *, launcher: bool = False) -> Mapping[str, str]:
     return {
         # Without a PATH it cannot go looking for gpg at each start, nor for anything else.
@@ -251,12 +258,12 @@ def _judge(workspace: Workspace, job: Path, ended: Ended) -> None:
 
 def _read_result(workspace: Workspace, job: Path) -> bytes:
     # The exit code says nothing: LibreOffice ends with 0 after most failures.
-    pdf = _result(job).read_bytes()
-    if not pdf.startswith(b"%PDF-") or b"%%EOF" not in pdf[-_EOF_WINDOW_BYTES:]:
+    try:
+        return check_pdf(_result(job).read_bytes())
+    except ConversionFailed as error:
         if workspace.nearly_full():
-            raise no_space("truncated PDF")
-        raise ConversionFailed("LibreOffice 生成的 PDF 不完整。", detail=f"{len(pdf)} bytes")
-    return pdf
+            raise no_space("truncated PDF") from error
+        raise
 
 
 def _result(job: Path) -> Path:

@@ -31,7 +31,7 @@ from lxml import etree
 
 from service.archive import read_docx, write_docx
 from service.errors import TemplateError
-from service.fill import typeset
+from service.fill import lists, typeset
 from service.fill.directives import move_directives
 
 __all__ = ["complete", "fill_docx", "template_variables"]
@@ -188,7 +188,7 @@ def _finalize(value: Any) -> Any:
 
 def _environment() -> _Environment:
     environment = _Environment(undefined=jinja2.StrictUndefined, autoescape=True, finalize=_finalize)
-    environment.filters.update(typeset.FILTERS)
+    environment.filters.update({**typeset.FILTERS, **lists.FILTERS})
     return environment
 
 

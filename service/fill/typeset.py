@@ -28,7 +28,7 @@ _GOOD_AFTER = frozenset("》”、，；）")
 _GOOD_BEFORE = frozenset("《“（")
 # Words of titles that a line must not cut in two; GB/T 9704-2012 7.3.1 asks for whole words.
 _WORD = re.compile(
-    "领导小组|科技馆|工作者|研究会|委员会|办公室|办公厅|促进会|进一步|关于|全年|半年|季度|年终|印发|"
+    "优秀组织单位|积极贡献单位|领导小组|科技馆|工作者|研究会|委员会|办公室|办公厅|促进会|进一步|关于|全年|半年|季度|年终|印发|"
     "通知|通报|通告|公告|意见|决定|方案|办法|规定|规划|计划|实施|工作|"
     "活动|开展|组织|做好|举办|举行|申报|推荐|评选|表彰|表扬|先进|优秀|"
     "单位|个人|集体|科技|科学|技术|全国|全省|全市|中国|协会|学会|服务|"
@@ -120,6 +120,16 @@ def numbered(body: Sequence[Mapping[str, Any]]) -> list[NumberedParagraph]:
         lead, rest = _first_sentence(text) if level in (1, 2) else (text, "")
         paragraphs.append(NumberedParagraph(level, number, text, lead, rest, bool(_LONG_WORD.search(text))))
     return paragraphs
+
+
+def paragraphs(text: str) -> list[NumberedParagraph]:
+    """Split a text of several lines into paragraphs without numbers; blank lines and indents fall away.
+
+    Args:
+        text: Text in which each line feed ends a paragraph.
+    """
+    lines = (line.strip() for line in text.split("\n"))
+    return numbered([{"level": 0, "text": line} for line in lines if line])
 
 
 def _first_sentence(text: str) -> tuple[str, str]:
@@ -320,6 +330,7 @@ FILTERS: Mapping[str, Callable[..., Any]] = {
         line_count,
         numbered,
         one_line,
+        paragraphs,
         signature,
     )
 }

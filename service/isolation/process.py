@@ -105,6 +105,77 @@ def run(
     return Ended(child.returncode, timed_out, _tail(output_file))
 
 
+class Running:
+    """A child that lives longer than one call.
+
+    Args:
+        command: Program and arguments.
+        environment: The child's whole environment; nothing is inherited.
+        output_file: Takes stdout and stderr; ``None`` leaves them where this process's go.
+        pass_fds: Descriptors that the child keeps under the same numbers.
+
+    A child tied to its parent's life is tied to the *thread* that made it, so make it
+    from one that stays.
+
+    Raises:
+        OSError: The program cannot be started, or the output file not be written.
+    """
+
+    def __init__(
+        self,
+        command: Sequence[str],
+        *,
+        environment: Mapping[str, str],
+        output_file: Path | None,
+        pass_fds: Sequence[int] = (),
+    ) -> None:
+        self._output_file = output_file
+        with contextlib.ExitStack() as stack:
+            output = stack.enter_context(output_file.open("wb")) if output_file else None
+            self._child = subprocess.Popen(
+                command,
+                env=dict(environment),
+                cwd="/",
+                stdin=subprocess.DEVNULL,
+                stdout=output,
+                stderr=subprocess.STDOUT if output else None,
+                start_new_session=True,
+                pass_fds=tuple(pass_fds),
+            )
+
+    @property
+    def pid(self) -> int:
+        """Process id, which is also its group's."""
+        return self._child.pid
+
+    @property
+    def alive(self) -> bool:
+        """Whether it still runs."""
+        return self._child.poll() is None
+
+    @property
+    def output(self) -> str:
+        """The last bytes of what it said."""
+        return _tail(self._output_file) if self._output_file else ""
+
+    def terminate(self) -> None:
+        """Send SIGTERM and do not wait."""
+        if self.alive:
+            self._child.terminate()
+
+    def end(self, grace_s: float = 0.0) -> None:
+        """End it and its group.
+
+        Args:
+            grace_s: Seconds it gets between SIGTERM and SIGKILL; none without a SIGTERM.
+        """
+        if grace_s > 0 and self.alive:
+            self._child.terminate()
+            with contextlib.suppress(subprocess.TimeoutExpired):
+                self._child.wait(grace_s)
+        end_group(self._child)
+
+
 def end_group(child: "subprocess.Popen[bytes]") -> None:
     """Kill whatever is left of a child's process group and wait until it is gone."""
     with contextlib.suppress(ProcessLookupError, PermissionError):
@@ -116,6 +187,28 @@ def end_group(child: "subprocess.Popen[bytes]") -> None:
         if not _group_lives(child.pid):
             return
         pause.wait(_POLL_S)
+
+
+def descendants(pid: int) -> list[int]:
+    """Return a process and everything below it; what ends meanwhile is left out."""
+    found = [pid]
+    for parent in found:
+        # A child is listed under the thread that made it.
+        for listing in Path(f"/proc/{parent}/task").glob("*/children"):
+            with contextlib.suppress(OSError):
+                found += [int(item) for item in listing.read_text(encoding="ascii").split()]
+    return found
+
+
+def pss_bytes(pids: Sequence[int]) -> int:
+    """Return the memory of processes, pages that several share counted in parts."""
+    total = 0
+    for pid in pids:
+        with contextlib.suppress(OSError):
+            for line in Path(f"/proc/{pid}/smaps_rollup").read_text(encoding="ascii").splitlines():
+                if line.startswith("Pss:"):
+                    total += int(line.split()[1]) * 1_024
+    return total
 
 
 def _group_lives(group: int) -> bool:

@@ -14,6 +14,7 @@ from service.model import Deadline
 SandboxMode = Literal["auto", "require", "off"]
 
 _TRIAL_S = 20.0
+_TMP_BYTES = 1_000_000_000
 _SYSTEM = ("/usr",)
 _SYSTEM_IF_THERE = ("/etc/libreoffice", "/etc/alternatives", "/etc/ld.so.cache", "/etc/ld.so.conf")
 _LINKS = ("bin", "lib", "lib64", "sbin")
@@ -73,12 +74,15 @@ class Sandbox:
             return None, f"本机不允许（{ended.output.strip()[:200]}）"
         return sandbox, ""
 
-    def wrap(self, command: Sequence[str], writable: Path, environment: Mapping[str, str]) -> list[str]:
+    def wrap(
+        self, command: Sequence[str], writable: Path | None, environment: Mapping[str, str]
+    ) -> list[str]:
         """Return the command that runs ``command`` with only ``writable`` to write to.
 
         Args:
             command: Program and arguments; all paths stay as they are outside.
-            writable: The one folder that is bound read-write.
+            writable: The one folder that is bound read-write; ``None`` leaves only the sandbox's
+                own ``/tmp``, which is memory and bounded.
             environment: The child's whole environment.
         """
         line = [
@@ -90,6 +94,7 @@ class Sandbox:
             *("--cap-drop", "ALL"),
             *("--proc", "/proc"),
             *("--dev", "/dev"),
+            *(("--size", str(_TMP_BYTES)) if writable is None else ()),
             *("--tmpfs", "/tmp"),  # noqa: S108 - the sandbox's own
         ]
         for path in _SYSTEM:
@@ -101,7 +106,10 @@ class Sandbox:
                 line += ["--symlink", f"usr/{name}", f"/{name}"]
         for folder in self.readable:
             line += ["--ro-bind", str(folder), str(folder)]
-        line += ["--bind", str(writable), str(writable), "--chdir", str(writable)]
+        if writable is None:
+            line += ["--chdir", "/tmp"]  # noqa: S108 - the sandbox's own
+        else:
+            line += ["--bind", str(writable), str(writable), "--chdir", str(writable)]
         for key, value in environment.items():
             line += ["--setenv", key, value]
         return [*line, "--", *command]

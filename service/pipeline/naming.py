@@ -5,7 +5,7 @@ import unicodedata
 from collections.abc import Mapping
 from typing import Any
 
-_FIELD = re.compile(r"\{([A-Za-z_]\w*)\}")
+_FIELD = re.compile(r"\{([A-Za-z_]\w*(?:\.\w+)*)\}")
 _UNSAFE = re.compile(r'[\\/:*?"<>|\x00-\x1f\x7f]+')
 _STEM_CHARS = 60
 
@@ -47,10 +47,12 @@ def file_stem(pattern: str, data: Mapping[str, Any], fallback: str) -> str:
     """Return a safe download name without its extension.
 
     Args:
-        pattern: ``{field}`` stands for a top-level value.
+        pattern: ``{field}`` stands for a value, ``{outer.inner}`` for one further down.
         data: Request data.
         fallback: Used when nothing is left.
     """
-    filled = _FIELD.sub(lambda match: as_text(data.get(match[1])).replace(" ", ""), pattern)
+    filled = _FIELD.sub(
+        lambda match: as_text(pick(data, "/" + match[1].replace(".", "/"))).replace(" ", ""), pattern
+    )
     cleaned = _UNSAFE.sub("", unicodedata.normalize("NFC", filled)).strip(" .")
     return cleaned[:_STEM_CHARS].rstrip(" .") or fallback

@@ -13,7 +13,7 @@ from urllib.parse import urlsplit
 
 from service.archive import read_docx, write_docx
 from service.catalog import Catalog
-from service.convert import Converter
+from service.convert import Cancelled, Converter
 from service.docx import swap_picture
 from service.errors import ConverterUnavailable, LayoutOverflow, SealError
 from service.fill import fill_docx
@@ -80,7 +80,7 @@ class Renderer:
         self._has_glyph = has_glyph
         self._base_url = base_url
         self._issuer = issuer
-        self._validators = {spec.template_id: Validator(spec.schema) for spec in catalog}
+        self._validators = {spec.template_id: Validator(spec.schema, spec.rules) for spec in catalog}
 
     def check(self, template_id: str, body: bytes) -> Submission:
         """Parse and check request data without rendering anything.
@@ -110,6 +110,7 @@ class Renderer:
         *,
         output: OutputFormat = OutputFormat.PDF,
         draft: bool = False,
+        cancelled: Cancelled | None = None,
     ) -> RenderedDocument:
         """Turn request bytes into a finished document.
 
@@ -119,6 +120,7 @@ class Renderer:
             deadline: Covers everything, the wait for a converter included.
             output: A docx alone is also made while LibreOffice is missing.
             draft: Mark the pages and the token as 草稿.
+            cancelled: Asked while a converter is at work; true gives up.
 
         Returns:
             Both forms of the document; the same input gives the same id and token.
@@ -126,16 +128,14 @@ class Renderer:
         Raises:
             ServiceError: Any leaf of the tree in `service.errors`.
         """
-        clock = _Clock()
+        clock, spec = _Clock(), self.catalog.get(template_id)
         with clock.stage("schema"):
             submission = self.check(template_id, body)
-        spec = self.catalog.get(template_id)
         with clock.stage("fill"):
-            extras = {"verify_host": urlsplit(self._base_url).netloc, "draft": draft}
-            docx = fill_docx(spec.docx, submission.data, extras, schema=spec.schema)
+            docx = self._fill(spec, submission.data, draft)
         warnings = list(submission.warnings)
         with clock.stage("convert"):
-            pdf = self._convert(docx, deadline, output, warnings)
+            pdf = self._convert(docx, deadline, output, warnings, cancelled)
         with clock.stage("seal"):
             seal, finished, pages = self._seal(spec, submission.data, docx, pdf, draft, warnings)
             docx = swap_picture(docx, spec.qr.marker, png_bytes(seal.symbol))
@@ -171,9 +171,20 @@ class Renderer:
         text = json.dumps(manifest, ensure_ascii=False, indent=2) + "\n"
         return write_docx({**files, "manifest.json": text.encode()})
 
-    def _convert(self, docx: bytes, deadline: Deadline, output: OutputFormat, warnings: list[str]) -> bytes:
+    def _fill(self, spec: TemplateSpec, data: Mapping[str, Any], draft: bool) -> bytes:
+        extras = {"verify_host": urlsplit(self._base_url).netloc, "draft": draft}
+        return fill_docx(spec.docx, data, extras, schema=spec.schema)
+
+    def _convert(
+        self,
+        docx: bytes,
+        deadline: Deadline,
+        output: OutputFormat,
+        warnings: list[str],
+        cancelled: Cancelled | None,
+    ) -> bytes:
         try:
-            return self.converter.convert(docx, deadline)
+            return self.converter.convert(docx, deadline, cancelled=cancelled)
         except ConverterUnavailable:
             if output is not OutputFormat.DOCX:
                 raise

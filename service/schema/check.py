@@ -1,16 +1,18 @@
 """Refuse a template's schema that could not be explained to a Chinese reader, before anybody uses it."""
 
 import re
-from collections.abc import Iterator, Mapping
+from collections.abc import Iterator, Mapping, Sequence
 from typing import Any
 
 from jsonschema import Draft202012Validator, FormatChecker, SchemaError
 
 from service.errors import Fault, TemplateError
+from service.model import DataRule
 from service.schema.keywords import LISTS, MAPS, SINGLES
 from service.schema.messages import CATALOGUE
 from service.schema.patterns import FORMATS, compile_pattern
 from service.schema.place import Place, SchemaMap
+from service.schema.rules import check_rule_pointers
 from service.schema.wording import PathKey, json_pointer, printable
 
 _DIALECT = "https://json-schema.org/draft/2020-12/schema"
@@ -23,16 +25,18 @@ _CHINESE = re.compile("[\u3400-\u9fff]")
 _LOCAL_REFERENCE = re.compile(r"#(/\$defs/[^/]+)?")
 
 
-def check_schema(schema: Mapping[str, Any]) -> None:
+def check_schema(schema: Mapping[str, Any], rules: Sequence[DataRule] = ()) -> None:
     """Check that a schema is valid, local, and can be worded in Chinese.
 
     Args:
         schema: JSON Schema 2020-12 of a template's data.
+        rules: The template's rules, whose pointers must be fields of the schema.
 
     Raises:
         TemplateError: The schema breaks the meta-schema, its outermost type is not ``object``, it uses
             a keyword or format without a message, a pattern that cannot be compiled, a reference that
             leaves ``#/$defs/``, or has a property without a Chinese ``title``; all of them at once.
+            Or a rule is about a field that the schema lacks.
     """
     try:
         # Patterns are compiled below, by the rules of this service.
@@ -47,6 +51,7 @@ def check_schema(schema: Mapping[str, Any]) -> None:
         faults = list(_title_faults(SchemaMap(schema).root, (), set()))
     if faults:
         raise _broken(faults)
+    check_rule_pointers(rules, SchemaMap(schema).root)
 
 
 def _broken(faults: list[Fault], detail: str = "") -> TemplateError:

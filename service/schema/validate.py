@@ -1,15 +1,16 @@
 """Raw JSON values in, a `Submission` out, or every fault at once."""
 
-from collections.abc import Callable, Iterator, Mapping
+from collections.abc import Callable, Iterator, Mapping, Sequence
 from itertools import islice
 from typing import Any
 
 from service.errors import Fault, InvalidRequest
-from service.model import Submission
+from service.model import DataRule, Submission
 from service.schema.check import check_schema
 from service.schema.dialect import make_validator
 from service.schema.messages import describe
 from service.schema.place import SchemaMap
+from service.schema.rules import check_rules
 from service.schema.walk import FAULT_LIMIT, Walk
 from service.schema.wording import cap_report
 
@@ -17,19 +18,21 @@ _ABOUT_VALUE = frozenset({"enum", "const", "anyOf", "oneOf", "pattern", "format"
 
 
 class Validator:
-    """A template's schema, compiled once; safe to share between threads.
+    """A template's schema and rules, compiled once; safe to share between threads.
 
     Args:
         schema: JSON Schema 2020-12 of the template's data.
+        rules: What the schema cannot say.
 
     Raises:
         TemplateError: As `check_schema`.
     """
 
-    def __init__(self, schema: Mapping[str, Any]) -> None:
-        check_schema(schema)
+    def __init__(self, schema: Mapping[str, Any], rules: Sequence[DataRule] = ()) -> None:
+        check_schema(schema, rules)
         self._validator = make_validator(schema)
         self._map = SchemaMap(schema)
+        self._rules = tuple(rules)
 
     def validate(self, data: Any, *, has_glyph: Callable[[str], bool]) -> Submission:
         """Clean and check one document's data.
@@ -42,18 +45,21 @@ class Validator:
             Cleaned data, members in the schema's order, and warnings.
 
         Raises:
-            InvalidRequest: With every fault of characters, schema and glyphs, at most 200 in the order
+            InvalidRequest: With every fault of characters, schema, glyphs and rules, at most 200 in the order
                 of their places and one that counts the rest.
         """
         root = self._map.root
         walk = Walk(root, has_glyph)
         cleaned = walk.clean(data)
         faults = set(walk.faults)
+        odd: tuple[str, ...] = ()
         if walk.complete:
             faults.update(islice(self._schema_faults(cleaned, walk), FAULT_LIMIT))
+            broken, odd = check_rules(self._rules, cleaned, root)
+            faults.update(broken)
         if faults:
             raise _refusal(_without_echoes(faults))
-        return Submission(cleaned, tuple(dict.fromkeys(walk.warnings)))
+        return Submission(cleaned, tuple(dict.fromkeys([*walk.warnings, *odd])))
 
     def _schema_faults(self, cleaned: Any, walk: Walk) -> Iterator[Fault]:
         for error in self._validator.iter_errors(cleaned):

@@ -7,6 +7,7 @@ from flask import Blueprint, Response, jsonify, request, url_for
 from service.errors import Fault, InvalidRequest, NotAcceptable, RequestError, TooLarge, UnsupportedMedia
 from service.model import Deadline, OutputFormat, TemplateSpec
 from service.web.answers import MEDIA_TYPES, document_answer, verdict_answer
+from service.web.clients import client_gone
 from service.web.context import services
 
 BLUEPRINT = Blueprint("api", __name__, url_prefix="/v1")
@@ -53,7 +54,12 @@ def create_document(template_id: str) -> Response:
     draft = _flag("draft")
     body = _json_body(found.settings.body_limit_bytes)
     document = found.renderer.render(
-        template_id, body, Deadline.after(found.settings.timeout_s), output=output, draft=draft
+        template_id,
+        body,
+        Deadline.after(found.settings.timeout_s),
+        output=output,
+        draft=draft,
+        cancelled=client_gone(request.environ),
     )
     if output is OutputFormat.BUNDLE:
         content = found.renderer.bundle(document)

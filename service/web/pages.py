@@ -1,6 +1,8 @@
 """Pages for people: the front page, the verdict behind a QR, the upload page."""
 
-from flask import Blueprint, Response, make_response, render_template, request
+from pathlib import Path
+
+from flask import Blueprint, Response, make_response, render_template, request, send_from_directory
 
 from service.model import Verdict, VerdictCode
 from service.web.answers import verdict_answer
@@ -36,6 +38,12 @@ def cn_date(iso_date: str) -> str:
 def home() -> str:
     """What there is, and where to go."""
     return render_template("home.html", templates=list(services().renderer.catalog))
+
+
+@BLUEPRINT.get("/favicon.ico")
+def favicon() -> Response:
+    """What a browser asks for beside a page that names no icon."""
+    return send_from_directory(Path(__file__).parent / "static", "icon.svg", max_age=86_400)
 
 
 @BLUEPRINT.get("/V/<digits>")

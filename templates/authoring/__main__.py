@@ -4,9 +4,14 @@ import sys
 from collections.abc import Callable, Mapping
 from pathlib import Path
 
-from templates.authoring import notice
+from templates.authoring import commendation, notice, plan_form, summary_report
 
-BUILDERS: Mapping[str, Callable[[], bytes]] = {"notice": notice.build}
+BUILDERS: Mapping[str, Callable[[], bytes]] = {
+    "commendation": commendation.build,
+    "notice": notice.build,
+    "plan-form": plan_form.build,
+    "summary-report": summary_report.build,
+}
 """Template id to the function that builds its ``template.docx``."""
 
 

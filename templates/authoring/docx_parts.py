@@ -124,6 +124,44 @@ def control(tag: str) -> str:
     return paragraph("", f"{{%p {tag} %}}")
 
 
+def table_start(widths: Sequence[int], borders: str = "") -> str:
+    """Return the beginning of a table of fixed layout without cell margins; ``</w:tbl>`` ends it.
+
+    Args:
+        widths: Of the columns, twips.
+        borders: Content of ``w:tblBorders``.
+    """
+    ruled = f"<w:tblBorders>{borders}</w:tblBorders>" if borders else ""
+    return (
+        f'<w:tbl><w:tblPr><w:tblW w:w="{sum(widths)}" w:type="dxa"/><w:tblInd w:w="0" w:type="dxa"/>'
+        f'{ruled}<w:tblLayout w:type="fixed"/><w:tblCellMar>'
+        '<w:left w:w="0" w:type="dxa"/><w:right w:w="0" w:type="dxa"/></w:tblCellMar></w:tblPr><w:tblGrid>'
+        + "".join(f'<w:gridCol w:w="{width}"/>' for width in widths)
+        + "</w:tblGrid>"
+    )
+
+
+def table_row(*cells: str, height: int = 0) -> str:
+    """Return a row that no page break cuts; ``height`` in twips is exact, 0 leaves it to the content."""
+    exact = f'<w:trHeight w:val="{height}" w:hRule="exact"/>' if height else ""
+    return f"<w:tr><w:trPr><w:cantSplit/>{exact}</w:trPr>{''.join(cells)}</w:tr>"
+
+
+def table_cell(width: int, content: str, *, span: int = 1, align: str = "") -> str:
+    """Return a cell.
+
+    Args:
+        width: Twips.
+        content: Paragraphs, or tables with a paragraph at the end.
+        span: How many columns it takes.
+        align: ``top`` (also if empty), ``center`` or ``bottom``.
+    """
+    properties = f'<w:tcW w:w="{width}" w:type="dxa"/>'
+    properties += f'<w:gridSpan w:val="{span}"/>' if span > 1 else ""
+    properties += f'<w:vAlign w:val="{align}"/>' if align else ""
+    return f"<w:tc><w:tcPr>{properties}</w:tcPr>{content}</w:tc>"
+
+
 def page_field(style: str) -> str:
     """Return the runs of a PAGE field."""
     rpr = properties("rPr", {"rStyle": f'w:val="{style}"'} if style else {})

@@ -5,35 +5,33 @@ Every measure is in twips (1/20 pt) unless named otherwise. A4, type area 156 x 
 spacing in the styles: a part that is absent leaves no hole.
 """
 
-from templates.authoring.docx_parts import Package, block, control, page_field, paragraph, run
-from templates.authoring.drawing import Box, gray_png, picture, text_box, watermark
-from templates.authoring.notice_styles import LINE, TYPE_AREA, rule, styles, value
+from templates.authoring.docx_parts import (
+    block,
+    control,
+    paragraph,
+    run,
+    table_cell,
+    table_row,
+    table_start,
+)
+from templates.authoring.drawing import Box, text_box
+from templates.authoring.notice_styles import TYPE_AREA, rule, styles, value
+from templates.authoring.page import opening, pack, section
 
-QR_SIDE_MM = 30.0
-QR_LEFT_MM = 155.8  # the quiet zone of 4 modules (1.8 mm) hangs over the type area's edge at 184 mm
-QR_TOP_MM = 5.0
-PLACEHOLDER_PX = 311
 _TITLE_CHARACTERS = 20  # 2号 characters in 156 mm
 
 
-def body() -> str:
-    """Return the content of ``w:body``."""
+def body(*, before: str = "", annexes: str = "") -> str:
+    """Return the content of ``w:body``, of the notice or of a document that is a notice with something more.
+
+    Args:
+        before: Paragraphs of tags at the very beginning.
+        annexes: The pages after the signed text; empty for those of the notice.
+    """
     main = "".join(
-        (_opening(), _head(), _title(), _paragraphs("body", keep_last=True), _attachments(), _signed())
+        (opening("Class"), _head(), _title(), paragraphs("body", keep_last=True), _attachments(), _signed())
     )
-    return "".join((main, _annexes(), _imprint(), _section()))
-
-
-def _opening() -> str:
-    """Line 1 of page 1 (the place of 份号); it carries the QR code, which stands in the top margin."""
-    caption = paragraph("VerifyCaption", "扫码核验") + paragraph("VerifyCaption", "{{ verify_host }}")
-    caption_right_mm = QR_LEFT_MM - 0.5
-    symbol_bottom_mm = QR_TOP_MM + QR_SIDE_MM - 2.0
-    box = text_box("核验说明", caption, Box(caption_right_mm - 90, symbol_bottom_mm - 10, 90, 10), number=2)
-    code = picture(
-        "qr", "核验二维码", "wenyin-qr", Box(QR_LEFT_MM, QR_TOP_MM, QR_SIDE_MM, QR_SIDE_MM), number=1
-    )
-    return paragraph("Class", code, box)
+    return "".join((before, main, annexes or _annexes(), _imprint(), section()))
 
 
 def _head() -> str:
@@ -67,7 +65,7 @@ def _title() -> str:
     return below + paragraph("Recipients", '{{ recipients | joined | ended("：") }}')
 
 
-def _paragraphs(source: str, *, keep_last: bool) -> str:
+def paragraphs(source: str, *, keep_last: bool) -> str:
     """Return the loop over body paragraphs; headings that run into their text keep the text's style."""
     whole = "{{ p.number }}{{ p.text }}"
     lead, rest = "{{ p.number }}{{ p.lead }}", run("{{ p.rest }}")
@@ -158,8 +156,14 @@ def _annexes() -> str:
     return block(
         "for annex in annexes or []",
         paragraph("AnnexLabel", f"附件{{{{ {number} }}}}"),
-        paragraph("AnnexTitle", f"{{{{ annex.title | balanced({_TITLE_CHARACTERS}) }}}}"),
-        _paragraphs("annex.body", keep_last=False),
+        annex("annex"),
+    )
+
+
+def annex(name: str) -> str:
+    """Return title and text of the annex that a loop calls ``name``."""
+    return paragraph("AnnexTitle", f"{{{{ {name}.title | balanced({_TITLE_CHARACTERS}) }}}}") + paragraphs(
+        f"{name}.body", keep_last=False
     )
 
 
@@ -186,39 +190,28 @@ def _imprint_table() -> str:
     printed_on = 3400
     widths = (TYPE_AREA - printed_on, printed_on)
 
-    def cell(width: int, content: str, span: str = "") -> str:
-        properties = f'<w:tcW w:w="{width}" w:type="dxa"/>{span}<w:vAlign w:val="bottom"/>'
-        return f"<w:tc><w:tcPr>{properties}</w:tcPr>{content}</w:tc>"
-
-    def row(*cells: str) -> str:
-        return f"<w:tr><w:trPr><w:cantSplit/></w:trPr>{''.join(cells)}</w:tr>"
+    def cell(width: int, content: str, span: int = 1) -> str:
+        return table_cell(width, content, span=span, align="bottom")
 
     def table_row_control(tag: str) -> str:
-        return row(cell(TYPE_AREA, paragraph("Imprint", f"{{%tr {tag} %}}"), '<w:gridSpan w:val="2"/>'))
+        return table_row(cell(TYPE_AREA, paragraph("Imprint", f"{{%tr {tag} %}}"), 2))
 
     borders = rule("top", 8, 0, "000000") + rule("bottom", 8, 0, "000000") + rule("insideH", 6, 0, "000000")
-    head = (
-        f'<w:tbl><w:tblPr><w:tblW w:w="{TYPE_AREA}" w:type="dxa"/><w:tblInd w:w="0" w:type="dxa"/>'
-        f'<w:tblBorders>{borders}</w:tblBorders><w:tblLayout w:type="fixed"/><w:tblCellMar>'
-        '<w:left w:w="0" w:type="dxa"/><w:right w:w="0" w:type="dxa"/></w:tblCellMar></w:tblPr><w:tblGrid>'
-        + "".join(f'<w:gridCol w:w="{width}"/>' for width in widths)
-        + "</w:tblGrid>"
-    )
-    copies = row(
+    copies = table_row(
         cell(
             TYPE_AREA,
             paragraph("ImprintCopy", '抄送：{{ cc | joined | ended("。") }}'),
-            '<w:gridSpan w:val="2"/>',
+            2,
         )
     )
     date = "{% if printed_on %}{{ printed_on | cn_date }}印发{% endif %}"
-    printed = row(
+    printed = table_row(
         cell(widths[0], paragraph("Imprint", "{{ printed_by }}")),
         cell(widths[1], paragraph("ImprintDate", date)),
     )
     return "".join(
         (
-            head,
+            table_start(widths, borders),
             table_row_control("if cc"),
             copies,
             table_row_control("endif"),
@@ -230,46 +223,6 @@ def _imprint_table() -> str:
     )
 
 
-def _section() -> str:
-    references = "".join(
-        f'<w:{kind}Reference w:type="{page}" r:id="{kind}{number}"/>'
-        for kind in ("header", "footer")
-        for page, number in (("default", 1), ("even", 2))
-    )
-    return (
-        f'<w:sectPr>{references}<w:pgSz w:w="11906" w:h="16838"/><w:pgMar w:top="2098" w:right="1474" '
-        'w:bottom="1984" w:left="1588" w:header="851" w:footer="1400" w:gutter="0"/><w:cols w:space="425"/>'
-        f'<w:docGrid w:type="lines" w:linePitch="{LINE}"/></w:sectPr>'
-    )
-
-
-def _margins() -> dict[str, str]:
-    def number(style: str) -> str:
-        return paragraph(style, run("— "), page_field(""), run(" —"))
-
-    def header(name: str) -> str:
-        return block(
-            "if draft",
-            paragraph("header", watermark("草稿", name=name)),
-            control("else"),
-            paragraph("header"),
-        )
-
-    return {
-        "header1": header("wenyin-draft-odd"),
-        "header2": header("wenyin-draft-even"),
-        "footer1": number("footer"),
-        "footer2": number("FooterEven"),
-    }
-
-
 def build() -> bytes:
     """Return ``template.docx`` of the notice."""
-    return Package(
-        body=body(),
-        styles=styles(),
-        parts=_margins(),
-        pictures={"qr": gray_png(PLACEHOLDER_PX)},
-        title="{{ title | one_line }}",
-        author="{{ issuer }}",
-    ).to_docx()
+    return pack(body(), styles(), title="{{ title | one_line }}", author="{{ issuer }}")

@@ -43,7 +43,7 @@ def options(work_dir: Path, **changes: object) -> EngineOptions:
 
 @pytest.fixture(params=["auto", "off"], ids=["bubblewrap", "bare"])
 def engine(request: pytest.FixtureRequest, tmp_path: Path) -> Iterator[SofficeEngine]:
-    made = SofficeEngine(options(tmp_path / "work", sandbox=request.param), b"good")
+    made = SofficeEngine(options(tmp_path / "work", sandbox=request.param), b"good", lambda _: None)
     made.start()
     yield made
     made.close()
@@ -107,7 +107,7 @@ def test_crash_is_tried_once_more_then_502(engine: SofficeEngine, tmp_path: Path
 
 
 def test_crash_of_the_first_try_only_costs_nobody_anything(tmp_path: Path) -> None:
-    engine = SofficeEngine(options(tmp_path / "work", sandbox="off"), b"good")
+    engine = SofficeEngine(options(tmp_path / "work", sandbox="off"), b"good", lambda _: None)
     engine.start()
     flag = tmp_path / "crashed"
     try:
@@ -118,7 +118,7 @@ def test_crash_of_the_first_try_only_costs_nobody_anything(tmp_path: Path) -> No
 
 
 def test_bad_document_is_not_tried_again(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
-    engine = SofficeEngine(options(tmp_path / "work", sandbox="off"), b"good")
+    engine = SofficeEngine(options(tmp_path / "work", sandbox="off"), b"good", lambda _: None)
     engine.start()
     attempts = []
     original = SofficeEngine._attempt
@@ -153,11 +153,11 @@ def test_secret_of_the_service_is_not_in_the_childs_environment(
 
 
 def test_sandbox_keeps_the_child_from_writing_elsewhere_or_is_refused_by_name(tmp_path: Path) -> None:
-    trial = SofficeEngine(options(tmp_path / "trial", sandbox="auto"), b"good")
+    trial = SofficeEngine(options(tmp_path / "trial", sandbox="auto"), b"good", lambda _: None)
     trial.start()
     missing = trial.state().missing_layers
     trial.close()
-    engine = SofficeEngine(options(tmp_path / "work", sandbox="require"), b"good")
+    engine = SofficeEngine(options(tmp_path / "work", sandbox="require"), b"good", lambda _: None)
     if missing:
         # Some hosts (a chroot, a container) forbid namespaces: then a demand must stop the start.
         with pytest.raises(ConfigError, match="WENYIN_SANDBOX"):
@@ -175,7 +175,7 @@ def test_sandbox_keeps_the_child_from_writing_elsewhere_or_is_refused_by_name(tm
 
 
 def test_third_caller_waits_and_the_fifth_is_turned_away(tmp_path: Path) -> None:
-    engine = SofficeEngine(options(tmp_path / "work", sandbox="off"), b"good")
+    engine = SofficeEngine(options(tmp_path / "work", sandbox="off"), b"good", lambda _: None)
     engine.start()
     try:
         with ThreadPoolExecutor(6) as pool:
@@ -195,7 +195,7 @@ def test_third_caller_waits_and_the_fifth_is_turned_away(tmp_path: Path) -> None
 
 
 def test_deadline_that_passes_in_the_queue_is_503_and_leaves_the_queue(tmp_path: Path) -> None:
-    engine = SofficeEngine(options(tmp_path / "work", sandbox="off", slots=1), b"good")
+    engine = SofficeEngine(options(tmp_path / "work", sandbox="off", slots=1), b"good", lambda _: None)
     engine.start()
     try:
         with ThreadPoolExecutor(1) as pool:
@@ -212,7 +212,7 @@ def test_deadline_that_passes_in_the_queue_is_503_and_leaves_the_queue(tmp_path:
 
 
 def test_missing_soffice_says_what_to_do(tmp_path: Path) -> None:
-    engine = SofficeEngine(options(tmp_path / "work", soffice=tmp_path / "nothing"), b"good")
+    engine = SofficeEngine(options(tmp_path / "work", soffice=tmp_path / "nothing"), b"good", lambda _: None)
     with pytest.raises(ConverterUnavailable, match=r"install-system\.sh"):
         engine.start()
     with pytest.raises(ConverterUnavailable):
@@ -225,7 +225,7 @@ def test_death_of_the_service_takes_the_child_along(tmp_path: Path) -> None:
         "from service.convert import EngineOptions, SofficeEngine\n"
         "from service.model import Deadline\n"
         f"e = SofficeEngine(EngineOptions(lambda cache: '<fontconfig/>', Path({str(tmp_path / 'work')!r}),"
-        f" soffice=Path({str(FAKE)!r}), sandbox='off'), b'good')\n"
+        f" soffice=Path({str(FAKE)!r}), sandbox='off'), b'good', lambda _: None)\n"
         "e.start(); print('started', flush=True); e.convert(b'hang', Deadline.after(60))\n"
     )
     service = subprocess.Popen([sys.executable, "-c", script], stdout=subprocess.PIPE, text=True)
@@ -241,7 +241,7 @@ def test_death_of_the_service_takes_the_child_along(tmp_path: Path) -> None:
         "the child died with the service",
     )
     # The dead instance's folder is swept by the next start.
-    follower = SofficeEngine(options(tmp_path / "work", sandbox="off"), b"good")
+    follower = SofficeEngine(options(tmp_path / "work", sandbox="off"), b"good", lambda _: None)
     follower.start()
     try:
         assert len(list((tmp_path / "work").glob("instance-*"))) == 1

@@ -1,4 +1,4 @@
-"""The shipped notice template: built from source, valid for Word, and no larger than it needs to be."""
+"""The shipped templates: built from source, valid for Word, and no larger than they need to be."""
 
 import json
 import re
@@ -16,29 +16,40 @@ from lxml import etree
 
 from service.archive import read_docx
 from service.fill import fill_docx
+from service.schema.place import SchemaMap
 from templates.authoring import __main__ as authoring
 from templates.authoring import notice
 from templates.authoring.docx_parts import _ORDER, block, paragraph, properties
 from templates.authoring.drawing import gray_png
 
 ROOT = Path(__file__).parents[2]
-NOTICE = ROOT / "templates/docx/notice"
-TEMPLATE = (NOTICE / "template.docx").read_bytes()
-SCHEMA = json.loads((NOTICE / "schema.json").read_text("utf-8"))
-MANIFEST = tomllib.loads((NOTICE / "template.toml").read_text("utf-8"))
-FIXTURES = sorted((ROOT / "fixtures/notice").glob("*.json"))
+FOLDERS = {name: ROOT / "templates/docx" / name for name in authoring.BUILDERS}
+TEMPLATES = {name: (folder / "template.docx").read_bytes() for name, folder in FOLDERS.items()}
+SCHEMAS = {name: json.loads((folder / "schema.json").read_text("utf-8")) for name, folder in FOLDERS.items()}
+MANIFESTS = {
+    name: tomllib.loads((folder / "template.toml").read_text("utf-8")) for name, folder in FOLDERS.items()
+}
+NOTICE, SCHEMA = FOLDERS["notice"], SCHEMAS["notice"]
+REQUESTS = [
+    (name, path)
+    for name, folder in FOLDERS.items()
+    for path in (folder / "sample.json", *sorted((ROOT / "fixtures" / name).glob("*.json")))
+]
 EXTRAS = {"verify_host": "wenyin.example.cn", "draft": True}
 W = "{http://schemas.openxmlformats.org/wordprocessingml/2006/main}"
 WP = "{http://schemas.openxmlformats.org/drawingml/2006/wordprocessingDrawing}"
 REL = "{http://schemas.openxmlformats.org/officeDocument/2006/relationships}"
 
 
-def filled(path: Path) -> dict[str, bytes]:
-    return read_docx(fill_docx(TEMPLATE, json.loads(path.read_text("utf-8")), EXTRAS, schema=SCHEMA))
+def filled(name: str, path: Path) -> dict[str, bytes]:
+    data = json.loads(path.read_text("utf-8"))
+    return read_docx(fill_docx(TEMPLATES[name], data, EXTRAS, schema=SCHEMAS[name]))
 
 
-ALL = [NOTICE / "sample.json", *FIXTURES]
-each_fixture = pytest.mark.parametrize("path", ALL, ids=lambda path: path.stem)
+each_fixture = pytest.mark.parametrize(
+    ("name", "path"), REQUESTS, ids=[f"{name}-{path.stem}" for name, path in REQUESTS]
+)
+each_template = pytest.mark.parametrize("name", TEMPLATES)
 
 
 def test_shipped_template_is_what_its_source_builds(tmp_path: Path) -> None:
@@ -55,34 +66,37 @@ def test_build_is_the_same_in_another_process(tmp_path: Path) -> None:
     assert (tmp_path / "notice/template.docx").read_bytes() == notice.build()
 
 
-def test_every_style_is_used_and_every_used_style_exists() -> None:
-    parts = read_docx(TEMPLATE)
+@each_template
+def test_every_style_is_used_and_every_used_style_exists(name: str) -> None:
+    parts = read_docx(TEMPLATES[name])
     styles = etree.fromstring(parts["word/styles.xml"])
     defined = {style.get(f"{W}styleId") for style in styles.iter(f"{W}style")}
     used = {"a"} | {based.get(f"{W}val") for based in styles.iter(f"{W}basedOn")}
-    for name, content in parts.items():
-        if name.startswith("word/") and name.endswith(".xml") and "styles" not in name:
+    for part, content in parts.items():
+        if part.startswith("word/") and part.endswith(".xml") and "styles" not in part:
             root = etree.fromstring(content)
             used |= {ref.get(f"{W}val") for tag in ("pStyle", "rStyle") for ref in root.iter(f"{W}{tag}")}
     assert used == defined
 
 
-def test_runs_carry_no_formatting_of_their_own() -> None:
-    for run in etree.fromstring(read_docx(TEMPLATE)["word/document.xml"]).iter(f"{W}rPr"):
+@each_template
+def test_runs_carry_no_formatting_of_their_own(name: str) -> None:
+    for run in etree.fromstring(read_docx(TEMPLATES[name])["word/document.xml"]).iter(f"{W}rPr"):
         assert [etree.QName(child).localname for child in run] == ["rStyle"]
 
 
-def test_template_can_be_opened_in_word_before_it_is_filled() -> None:
-    for name, content in read_docx(TEMPLATE).items():
-        if name.endswith(".xml"):
+@each_template
+def test_template_can_be_opened_in_word_before_it_is_filled(name: str) -> None:
+    for part, content in read_docx(TEMPLATES[name]).items():
+        if part.endswith(".xml"):
             for element in etree.fromstring(content).iter():
                 assert not [value for value in element.attrib.values() if "{{" in value or "{%" in value]
 
 
 @each_fixture
-def test_filled_docx_keeps_the_order_of_the_standard(path: Path) -> None:
-    for name, content in filled(path).items():
-        if not name.endswith(".xml"):
+def test_filled_docx_keeps_the_order_of_the_standard(name: str, path: Path) -> None:
+    for part, content in filled(name, path).items():
+        if not part.endswith(".xml"):
             continue
         for kind, order in _ORDER.items():
             for element in etree.fromstring(content).iter(f"{W}{kind}"):
@@ -91,16 +105,16 @@ def test_filled_docx_keeps_the_order_of_the_standard(path: Path) -> None:
 
 
 @each_fixture
-def test_filled_docx_has_no_leftovers_and_unique_ids(path: Path) -> None:
-    parts = filled(path)
-    for name, content in parts.items():
-        if name.endswith(".xml"):
+def test_filled_docx_has_no_leftovers_and_unique_ids(name: str, path: Path) -> None:
+    parts = filled(name, path)
+    for part, content in parts.items():
+        if part.endswith(".xml"):
             text = "".join(map(str, etree.fromstring(content).itertext())).replace("{{7*7}}", "")
-            assert not re.search(r"\{\{|\{%|%\}|\}\}|None", text), name
+            assert not re.search(r"\{\{|\{%|%\}|\}\}|None", text), part
     ids = [
         element.get("id")
-        for name, content in parts.items()
-        if name.startswith("word/") and name.endswith(".xml")
+        for part, content in parts.items()
+        if part.startswith("word/") and part.endswith(".xml")
         for element in etree.fromstring(content).iter(f"{WP}docPr")
     ]
     assert ids
@@ -108,8 +122,8 @@ def test_filled_docx_has_no_leftovers_and_unique_ids(path: Path) -> None:
 
 
 @each_fixture
-def test_every_cell_and_text_box_ends_in_a_paragraph(path: Path) -> None:
-    root = etree.fromstring(filled(path)["word/document.xml"])
+def test_every_cell_and_text_box_ends_in_a_paragraph(name: str, path: Path) -> None:
+    root = etree.fromstring(filled(name, path)["word/document.xml"])
     for tag in ("tc", "txbxContent"):
         for container in root.iter(f"{W}{tag}"):
             assert container[-1].tag == f"{W}p"
@@ -117,8 +131,9 @@ def test_every_cell_and_text_box_ends_in_a_paragraph(path: Path) -> None:
         assert table.find(f"{W}tr") is not None
 
 
-def test_every_part_is_declared_and_every_relationship_has_its_part() -> None:
-    parts = read_docx(TEMPLATE)
+@each_template
+def test_every_part_is_declared_and_every_relationship_has_its_part(name: str) -> None:
+    parts = read_docx(TEMPLATES[name])
     types = parts["[Content_Types].xml"].decode()
     declared = set(re.findall(r'PartName="/([^"]+)"', types)) | {
         n for n in parts if n.endswith((".png", ".rels"))
@@ -132,17 +147,19 @@ def test_every_part_is_declared_and_every_relationship_has_its_part() -> None:
     assert used <= set(targets)
 
 
-def test_draft_mark_is_there_only_in_a_draft() -> None:
-    data = json.loads((NOTICE / "sample.json").read_text("utf-8"))
+@each_template
+def test_draft_mark_is_there_only_in_a_draft(name: str) -> None:
+    data = json.loads((FOLDERS[name] / "sample.json").read_text("utf-8"))
     for draft in (True, False):
-        parts = read_docx(fill_docx(TEMPLATE, data, {**EXTRAS, "draft": draft}, schema=SCHEMA))
+        parts = read_docx(fill_docx(TEMPLATES[name], data, {**EXTRAS, "draft": draft}, schema=SCHEMAS[name]))
         marks = [b'string="\xe8\x8d\x89\xe7\xa8\xbf"' in parts[f"word/header{n}.xml"] for n in (1, 2)]
         assert marks == [draft, draft]
 
 
-def test_placeholder_is_a_gray_png_of_the_size_in_the_manifest() -> None:
-    parts = read_docx(TEMPLATE)
-    side = MANIFEST["qr"]["placeholder_px"]
+@each_template
+def test_placeholder_is_a_gray_png_of_the_size_in_the_manifest(name: str) -> None:
+    parts = read_docx(TEMPLATES[name])
+    side = MANIFESTS[name]["qr"]["placeholder_px"]
     assert parts["word/media/qr.png"] == gray_png(side)
     head = parts["word/media/qr.png"][16:26]
     assert (int.from_bytes(head[:4], "big"), int.from_bytes(head[4:8], "big")) == (side, side)
@@ -151,46 +168,55 @@ def test_placeholder_is_a_gray_png_of_the_size_in_the_manifest() -> None:
     marked = [
         anchor
         for anchor in document.iter(f"{WP}anchor")
-        if [e for e in anchor.iter(f"{WP}docPr") if e.get("descr") == MANIFEST["qr"]["marker"]]
+        if [e for e in anchor.iter(f"{WP}docPr") if e.get("descr") == MANIFESTS[name]["qr"]["marker"]]
     ]
     assert len(marked) == 1
     extent = next(marked[0].iter(f"{WP}extent"))
-    assert (extent.get("cx"), extent.get("cy")) == (str(MANIFEST["qr"]["picture_mm"] * 36_000),) * 2
+    assert (extent.get("cx"), extent.get("cy")) == (str(MANIFESTS[name]["qr"]["picture_mm"] * 36_000),) * 2
 
 
-def test_manifest_names_the_fonts_of_the_template() -> None:
-    styles = read_docx(TEMPLATE)["word/styles.xml"].decode()
+@each_template
+def test_manifest_names_the_fonts_of_the_template(name: str) -> None:
+    styles = read_docx(TEMPLATES[name])["word/styles.xml"].decode()
     named = set(re.findall(r'w:(?:ascii|hAnsi|eastAsia|cs)="([^"]+)"', styles)) - {"zh-CN"}
-    assert named == set(MANIFEST["fonts"])
+    assert named == set(MANIFESTS[name]["fonts"])
 
 
-def test_pointers_of_the_manifest_are_fields_of_the_schema() -> None:
-    rule = MANIFEST["verify"]
-    pointers = [rule["title"], rule["ref"], rule["date"], *(fact["pointer"] for fact in rule["facts"])]
-    assert {pointer.removeprefix("/") for pointer in pointers} <= set(SCHEMA["properties"])
+@each_template
+def test_pointers_of_the_manifest_are_fields_of_the_schema(name: str) -> None:
+    rule = MANIFESTS[name]["verify"]
+    named = [rule.get(key) for key in ("title", "ref", "date")] + [fact["pointer"] for fact in rule["facts"]]
+    for pointer in filter(None, named):
+        place = SchemaMap(SCHEMAS[name]).root
+        for step in pointer.split("/")[1:]:
+            assert step in place.members, pointer
+            place = place.child(step)
 
 
 def _objects(schema: Any) -> list[Mapping[str, Any]]:
-    found = [schema] if isinstance(schema, dict) and "properties" in schema else []
+    # What has no type is a condition on an object that is described elsewhere.
+    is_object = isinstance(schema, dict) and "properties" in schema and "type" in schema
+    found = [schema] if is_object else []
     children = schema.values() if isinstance(schema, dict) else schema if isinstance(schema, list) else []
     return found + [inner for child in children for inner in _objects(child)]
 
 
-def test_schema_is_strict_and_titled_in_chinese() -> None:
-    Draft202012Validator.check_schema(SCHEMA)
-    objects = _objects(SCHEMA)
-    assert len(objects) == 4
+@each_template
+def test_schema_is_strict_and_titled_in_chinese(name: str) -> None:
+    Draft202012Validator.check_schema(SCHEMAS[name])
+    objects = _objects(SCHEMAS[name])
+    assert len(objects) >= 4
     for schema in objects:
         assert schema["additionalProperties"] is False
-        for name, field in schema["properties"].items():
-            assert re.search(r"[\u4e00-\u9fff]", field["title"]), name
-            assert "description" in field or "$ref" in field, name
+        for key, field in schema["properties"].items():
+            assert re.search(r"[\u4e00-\u9fff]", field["title"]), key
+            assert "description" in field or "$ref" in field, key
 
 
 @each_fixture
-def test_fixture_obeys_the_schema(path: Path) -> None:
+def test_fixture_obeys_the_schema(name: str, path: Path) -> None:
     data = json.loads(path.read_text("utf-8"))
-    checker = Draft202012Validator(SCHEMA, format_checker=FormatChecker())
+    checker = Draft202012Validator(SCHEMAS[name], format_checker=FormatChecker())
     assert [error.message for error in checker.iter_errors(data)] == []
 
 
@@ -227,8 +253,8 @@ def test_schema_refuses(field: str, value: Any) -> None:
 
 def test_fixtures_are_all_listed_with_their_purpose() -> None:
     readme = (ROOT / "fixtures/README.md").read_text("utf-8")
-    for path in FIXTURES:
-        assert f"`notice/{path.name}`" in readme
+    for name, path in REQUESTS:
+        assert path.name == "sample.json" or f"`{name}/{path.name}`" in readme
 
 
 def test_builders_refuse_unknown_properties_and_escape_text() -> None:

@@ -35,6 +35,11 @@ def test_file_stem_is_safe_everywhere(title: str, stem: str) -> None:
     assert file_stem("{title}", {"title": title}, "通知") == stem
 
 
+def test_file_stem_takes_fields_further_down() -> None:
+    data = {"host": {"name": "科技馆"}, "campaign": {"year": 2026}}
+    assert file_stem("方案_{host.name}_{campaign.year}{host.none}", data, "方案") == "方案_科技馆_2026"
+
+
 def test_disposition_is_ascii_and_carries_the_full_name() -> None:
     header = content_disposition("通知“2026”.pdf", "notice-0a")
     assert header.isascii()
