@@ -5,6 +5,7 @@ from service.pdf.read import (
     PdfLimits,
     PictureSpot,
     find_picture,
+    find_pictures,
     is_scan,
     page_count,
     pdf_text,
@@ -12,6 +13,7 @@ from service.pdf.read import (
     pypdf_text,
     render_pages,
     render_spot,
+    render_spots,
 )
 from service.pdf.sign import sign_pdf
 from service.pdf.signatures import examine_signatures
@@ -23,6 +25,7 @@ __all__ = [
     "PictureSpot",
     "examine_signatures",
     "find_picture",
+    "find_pictures",
     "finish_pdf",
     "is_scan",
     "page_count",
@@ -31,5 +34,6 @@ __all__ = [
     "pypdf_text",
     "render_pages",
     "render_spot",
+    "render_spots",
     "sign_pdf",
 ]
