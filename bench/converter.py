@@ -8,6 +8,7 @@ Prints tables; ``--write`` puts them into docs/performance.md.
 import argparse
 import contextlib
 import json
+import os
 import platform
 import statistics
 import tempfile
@@ -242,11 +243,12 @@ def markdown(tables: list[Table]) -> Iterator[str]:
         yield ""
 
 
-def preface(version: str) -> str:
+def preface(version: str, load: float) -> str:
     today = datetime.now(UTC).date().isoformat()
     return (
         f"# 性能\n\n由 `python -m bench.converter --write` 于 {today} 测得：{version}，"
-        f"Python {platform.python_version()}，{platform.machine()}，{len(__import__('os').sched_getaffinity(0))} 核。"
+        f"Python {platform.python_version()}，{platform.machine()}，{len(os.sched_getaffinity(0))} 核，"
+        f"开始时的平均负载 {load:.1f}。"
         "所有对手用同一份 LibreOffice、同一套字体、同样的文件和同样的 PDF 选项（PDF/A-2b、带标签），在同一次运行中轮流进行。"
         "机器忙闲会改变毫秒数，请看比值。\n\n"
         "下限是同一进程内常驻的 LibreOfficeKit，没有隔离、没有排队；`lok` 的每份文件都在沙箱中的子进程里转换。\n"
@@ -260,6 +262,7 @@ def main() -> None:
     parser.add_argument("--soak", type=int, default=0)
     parser.add_argument("--write", action="store_true")
     arguments = parser.parse_args()
+    load = os.getloadavg()[0]
     with tempfile.TemporaryDirectory(prefix="wenyin-bench-") as name, contextlib.ExitStack() as stack:
         folder = Path(name)
         paths = documents.write(folder)
@@ -279,7 +282,7 @@ def main() -> None:
         add(by_stage(folder, arguments.rounds))
         if arguments.soak:
             add(soak(folder, paths[0], arguments.soak))
-    text = preface(version.strip('"')) + "\n" + "\n".join(markdown(tables))
+    text = preface(version.strip('"'), load) + "\n" + "\n".join(markdown(tables))
     if arguments.write:
         TARGET.write_text(text.rstrip() + "\n", encoding="utf-8")
 

@@ -30,7 +30,12 @@ from service.pipeline.verify import VerificationDesk
 from service.schema import check_schema
 from service.settings import Settings
 from service.slim import slim_docx
-from service.verification import KeyRing, create_development_issuer, give_development_certificate
+from service.verification import (
+    KeyRing,
+    TrustFolder,
+    create_development_issuer,
+    give_development_certificate,
+)
 
 _LOG = structlog.get_logger("wenyin.start")
 _OFFICIAL_NAMES = tuple(chain.name for chain in OFFICIAL)
@@ -245,6 +250,25 @@ def _own_converter(settings: Settings, font_stage: FontStage, catalog: Catalog, 
         plan = replace(plan, slots=1, warm_children=False)
     docs = (lambda: ()) if once else (lambda: (canary, *warm_docs(catalog, settings.base_url)))
     return make_engine(plan, canary, docs, lambda message, values: _LOG.warning(message, **values))
+
+
+@contextmanager
+def open_offline_desk(settings: Settings, trust_dir: Path) -> Iterator[VerificationDesk]:
+    """Judge by downloaded files alone; no key folder is read or made.
+
+    Args:
+        settings: For folders and the sandbox.
+        trust_dir: See `service.verification.trust`.
+
+    Raises:
+        ConfigError: The files are missing or wrong.
+    """
+    trust = TrustFolder(trust_dir)
+    desk = VerificationDesk(load_catalog(settings), trust, work_dir(settings), settings.sandbox)
+    try:
+        yield desk
+    finally:
+        desk.close()
 
 
 def _start(converter: Converter) -> None:

@@ -181,8 +181,8 @@ class TemplateSpec:
         qr: QR rule.
         file_name: Pattern of the download name; ``{title}``, ``{host.name}`` name fields of the data.
         sha256: Hex digest over docx, schema and manifest.
-        layout: ``document``, or ``labels`` for a template of one label that is repeated over sheets.
         rules: What the schema cannot say of the data.
+        layout: ``document``, or ``labels`` for a template of one label that is repeated over sheets.
     """
 
     template_id: str
@@ -198,8 +198,8 @@ class TemplateSpec:
     qr: QrRule
     file_name: str
     sha256: str
-    layout: Literal["document", "labels"] = "document"
     rules: tuple[DataRule, ...] = ()
+    layout: Literal["document", "labels"] = "document"
 
 
 @dataclass(frozen=True, slots=True)

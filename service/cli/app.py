@@ -2,18 +2,22 @@
 
 import json
 import sys
+from collections.abc import Iterator
+from contextlib import contextmanager
 from pathlib import Path
 from typing import Any
 
 import click
 
-from service.bootstrap import load_catalog, open_services
+from service.bootstrap import load_catalog, open_offline_desk, open_services
 from service.cli.doctor import doctor
+from service.cli.keys import keys, revoke
 from service.cli.lint import lint
 from service.cli.output import configure_logging, read_input, report_errors, write_output
 from service.cli.serve import serve
 from service.errors import ExitCode
 from service.model import Deadline, OutputFormat, Verdict, VerdictCode
+from service.pipeline.verify import VerificationDesk
 from service.settings import Settings
 
 _SUFFIXES = {".pdf": OutputFormat.PDF, ".docx": OutputFormat.DOCX, ".zip": OutputFormat.BUNDLE}
@@ -68,20 +72,39 @@ def render(template: str, data: str, output: str, output_format: str | None, dra
 @cli.command()
 @click.argument("subject", metavar="FILE|URL")
 @click.option("--json", "as_json", is_flag=True, help="输出 JSON；输出不是终端时也是 JSON")
+@click.option("--offline", is_flag=True, help="不用密钥文件夹，只凭事先下载的公开文件核验")
+@click.option(
+    "--trust",
+    "trust_dir",
+    type=click.Path(file_okay=False, path_type=Path),
+    help="下载的 jwks.json、issuers.json、revoked/*.json 所在文件夹",
+)
 @report_errors
-def verify(subject: str, as_json: bool) -> None:
-    """核验一个 PDF、docx，或二维码中的网址。"""
+def verify(subject: str, as_json: bool, offline: bool, trust_dir: Path | None) -> None:
+    """核验一个 PDF、docx、扫描图片，或二维码中的网址。"""
+    if offline is not (trust_dir is not None):
+        raise click.UsageError("--offline 与 --trust 应一起使用。")
     settings = Settings.from_env()
     is_token = subject.isdecimal() or any(mark in subject for mark in _MARKS)
     data = b"" if is_token else read_input(subject, settings.upload_limit_bytes)
-    with open_services(settings, with_converter=False) as services:
-        verdict = services.desk.verify_token(subject) if is_token else services.desk.verify_file(data)
+    with _desk(settings, trust_dir) as desk:
+        verdict = desk.verify_token(subject) if is_token else desk.verify_file(data)
     if as_json or not sys.stdout.isatty():
         click.echo(json.dumps(_verdict_fields(verdict), ensure_ascii=False))
     else:
         _print_verdict(verdict)
     if verdict.code not in _GOOD:
         sys.exit(ExitCode.VERDICT)
+
+
+@contextmanager
+def _desk(settings: Settings, trust_dir: Path | None) -> Iterator[VerificationDesk]:
+    if trust_dir is not None:
+        with open_offline_desk(settings, trust_dir) as desk:
+            yield desk
+        return
+    with open_services(settings, with_converter=False) as services:
+        yield services.desk
 
 
 @cli.group()
@@ -112,6 +135,8 @@ def sample(template: str) -> None:
 templates.add_command(lint)
 cli.add_command(serve)
 cli.add_command(doctor)
+cli.add_command(keys)
+cli.add_command(revoke)
 
 
 def _verdict_fields(verdict: Verdict) -> dict[str, Any]:

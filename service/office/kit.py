@@ -19,6 +19,8 @@ _EXIT_NESTED = 7
 _EXIT_LOOP_ENDED = 8
 _TEXT_DOCUMENT = 0
 _FIRST_FONT_ID = 4_100_000
+# The upper halves of the addresses at which Linux puts programs and libraries.
+_USER_SPACE = (0x5000, 0x8000)
 
 _PTR = ctypes.c_void_p
 _TEXT = ctypes.c_char_p
@@ -179,10 +181,16 @@ def find_font_counter(library: ctypes.CDLL) -> ctypes.c_int32 | None:
         content = ctypes.string_at(begin, end - begin)
         place = content.find(wanted)
         while place >= 0:
-            if place % 4 == 0:
+            if place % 4 == 0 and not _is_half_a_pointer(content, place):
                 found.append(begin + place)
             place = content.find(wanted, place + 1)
     return ctypes.c_int32.from_address(found[0]) if len(found) == 1 else None
+
+
+def _is_half_a_pointer(content: bytes, place: int) -> bool:
+    # Addresses differ at each start, and one in many thousand starts has one that ends in this number.
+    upper = int.from_bytes(content[place + 4 : place + 8], "little")
+    return place % 8 == 0 and _USER_SPACE[0] <= upper < _USER_SPACE[1]
 
 
 def _writable_ranges(path: str) -> list[tuple[int, int]]:

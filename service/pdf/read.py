@@ -17,6 +17,7 @@ from service.errors import NotVerifiable, SealError
 
 _POINTS_PER_INCH = 72.0
 _SURROUND_PT = 6.0
+_PAGE_PICTURE = 0.8  # share of a page that a scan of it covers at least
 
 # PDFium is not thread-safe, and its calls are short.
 _PDFIUM = threading.RLock()
@@ -223,6 +224,40 @@ def render_pages(
                 scale = (bounds.raster_px / (width * height)) ** 0.5
             yield page.render(scale=scale, grayscale=grey).to_pil().copy()
             page.close()
+
+
+def is_scan(pdf: bytes) -> bool:
+    """Tell whether the text of a PDF, if there is any, was put there by character recognition.
+
+    Such text is invisible (text rendering mode 3, ISO 32000-1 §9.3.6) over a picture of the page.
+    One such page is enough: its text is a guess and can never be compared.
+
+    Raises:
+        NotVerifiable: The file cannot be read.
+    """
+    with _opened(pdf) as document:
+        for page in document:
+            try:
+                if _is_recognised(page):
+                    return True
+            finally:
+                page.close()
+    return False
+
+
+def _is_recognised(page: Any) -> bool:
+    width, height = page.get_size()
+    covered = hidden = False
+    for item in page.get_objects():
+        if item.type == pypdfium2.raw.FPDF_PAGEOBJ_TEXT:
+            mode = pypdfium2.raw.FPDFTextObj_GetTextRenderMode(item.raw)
+            if mode != pypdfium2.raw.FPDF_TEXTRENDERMODE_INVISIBLE:
+                return False
+            hidden = True
+        elif item.type == pypdfium2.raw.FPDF_PAGEOBJ_IMAGE:
+            left, bottom, right, top = item.get_bounds()
+            covered |= (right - left) * (top - bottom) >= _PAGE_PICTURE * width * height
+    return hidden and covered
 
 
 def _check_limits(document: Any, limits: PdfLimits) -> None:

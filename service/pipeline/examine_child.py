@@ -1,7 +1,7 @@
 """Look into an uploaded file, in a process that may be killed.
 
 Run as ``python -m service.pipeline.examine_child KIND FILE ANCHORS``; prints one JSON object:
-``{"texts": […], "qr_texts": […], "flags": […], "signature": {…}}`` or
+``{"texts": […], "qr_texts": […], "flags": […], "scan": …, "signature": {…}}`` or
 ``{"error": {"code", "message"}}``. ANCHORS holds the issuers' certificates as a JSON list of
 Base64: public things only, for this process opens what strangers send.
 """
@@ -20,10 +20,12 @@ from PIL import Image
 
 from service.archive import read_docx
 from service.errors import RequestError
-from service.pdf import examine_signatures, pdf_text, pypdf_text, render_pages
-from service.verification import decode_picture, decode_symbols, docx_flags, docx_text
+from service.pdf import examine_signatures, is_scan, page_count, pdf_text, pypdf_text, render_pages
+from service.verification import PHOTO_SCALES, decode_picture, decode_symbols, docx_flags, docx_text
 
 _DPI = (200, 300)
+_MORE_DPI = (150, 400)
+_FEW_PAGES = 5  # a scan's code may read at one resolution only; long files would take too long
 _PICTURES = (".png", ".jpg", ".jpeg", ".bmp", ".gif", ".tif", ".tiff")
 _PICTURE_LIMIT = 50
 
@@ -32,19 +34,25 @@ def examine(kind: str, data: bytes, anchors: Sequence[bytes] = ()) -> dict[str, 
     """Return the texts, QR contents, flags and signature of a file.
 
     Args:
-        kind: ``pdf`` or ``docx``.
+        kind: ``pdf``, ``docx`` or ``picture``.
         data: The file.
         anchors: DER certificates that a PDF signature may be made with.
 
     Raises:
         RequestError: The file cannot be read, or must not be.
     """
-    return _examine_pdf(data, anchors) if kind == "pdf" else _examine_docx(data)
+    if kind == "pdf":
+        return _examine_pdf(data, anchors)
+    if kind == "picture":
+        found = list(decode_picture(data, PHOTO_SCALES))
+        return {"texts": [], "qr_texts": found, "flags": [], "scan": True}
+    return _examine_docx(data)
 
 
 def _examine_pdf(data: bytes, anchors: Sequence[bytes]) -> dict[str, Any]:
     qr_texts: dict[str, None] = {}
-    for dpi in _DPI:
+    resolutions = (*_DPI, *_MORE_DPI) if page_count(data) <= _FEW_PAGES else _DPI
+    for dpi in resolutions:
         for page in render_pages(data, dpi):
             qr_texts.update(dict.fromkeys(decode_symbols(page)))
         if qr_texts:
@@ -54,7 +62,14 @@ def _examine_pdf(data: bytes, anchors: Sequence[bytes]) -> dict[str, Any]:
     with contextlib.suppress(RequestError):
         texts.append(pypdf_text(data))
     signature = dataclasses.asdict(examine_signatures(data, anchors))
-    return {"texts": texts, "qr_texts": list(qr_texts), "flags": [], "signature": signature}
+    scan = is_scan(data) or not any(text.strip() for text in texts)
+    return {
+        "texts": texts,
+        "qr_texts": list(qr_texts),
+        "flags": [],
+        "scan": scan,
+        "signature": signature,
+    }
 
 
 def _examine_docx(data: bytes) -> dict[str, Any]:

@@ -7,7 +7,7 @@ docxtpl-lint judges the tags; the rules here judge what makes a page look other 
 import re
 import struct
 from collections.abc import Iterator, Mapping
-from dataclasses import dataclass
+from dataclasses import asdict, dataclass
 from typing import Any, Literal
 
 import docxtpl_lint
@@ -96,8 +96,15 @@ def _fields(spec: TemplateSpec) -> Iterator[Finding]:
     for name in sorted(used - declared - _GIVEN[spec.layout]):
         yield Finding("error", "正文", f"用到了 schema.json 中没有的字段“{name}”，填写时会出错")
     if spec.layout == "document":
-        for name in sorted(declared - used):
+        for name in sorted(declared - used - _ruled(spec)):
             yield Finding("warning", "schema.json", f"字段“{name}”在模板中没有用到，填了也不会印出")
+
+
+def _ruled(spec: TemplateSpec) -> set[str]:
+    """Return the fields that the manifest's rules look at: they need not be printed."""
+    values = [value for rule in spec.rules for value in asdict(rule).values()]
+    texts = [item for value in values for item in (value if isinstance(value, tuple | list) else (value,))]
+    return {text.split("/")[1] for text in texts if isinstance(text, str) and text.startswith("/")}
 
 
 def _language(trees: Mapping[str, Any]) -> Iterator[Finding]:

@@ -131,11 +131,11 @@ class Renderer:
         draft: bool = False,
         cancelled: Cancelled | None = None,
     ) -> RenderedDocument:
-        """Turn request bytes into a finished document.
+        """Turn request bytes, JSON as UTF-8, into a finished document.
 
         Args:
             template_id: Which template.
-            body: JSON as UTF-8.
+            body: The request.
             deadline: Covers everything, the wait for a converter included.
             output: A docx alone is also made while LibreOffice is missing.
             draft: Mark the pages and the token as 草稿.
@@ -151,19 +151,19 @@ class Renderer:
         with clock.stage("schema"):
             submission = self.check(template_id, body)
         with clock.stage("fill"):
-            filled, warnings = self._fill(spec, submission.data, draft), list(submission.warnings)
+            filled, warnings = fill(spec, submission.data, self._extras(draft)), list(submission.warnings)
         with clock.stage("convert"):
             pdf = self._convert(filled.docx, deadline, output, warnings, cancelled)
         with clock.stage("seal"):
             seals, finished, pages = self._seal(spec, submission.data, filled, pdf, draft)
-            warnings += _dropped(seals)
-        if not draft and output is not OutputFormat.DOCX:
+            docx, warnings = _with_symbols(spec, filled, seals), [*warnings, *_dropped(seals)]
+        if finished and not draft and output is not OutputFormat.DOCX:
             finished = self._signed(finished, clock, warnings)
         return RenderedDocument(
             template_id=template_id,
             document_id=_document_id(seals),
             verify_url=seals[0].url,
-            docx=_with_symbols(spec, filled, seals),
+            docx=docx,
             pdf=finished,
             pages=pages,
             file_stem=file_stem(spec.file_name, submission.data, spec.title),
@@ -191,8 +191,8 @@ class Renderer:
         text = json.dumps(manifest, ensure_ascii=False, indent=2) + "\n"
         return write_docx({**files, "manifest.json": text.encode()})
 
-    def _fill(self, spec: TemplateSpec, data: Mapping[str, Any], draft: bool) -> Filled:
-        return fill(spec, data, {"verify_host": urlsplit(self._base_url).netloc, "draft": draft})
+    def _extras(self, draft: bool) -> dict[str, Any]:
+        return {"verify_host": urlsplit(self._base_url).netloc, "draft": draft}
 
     def _convert(
         self,
@@ -258,8 +258,6 @@ class Renderer:
 
     def _signed(self, pdf: bytes, clock: _Clock, warnings: list[str]) -> bytes:
         """Sign, as the last thing that is ever done to the file; a draft is never signed."""
-        if not pdf:
-            return pdf
         issuer = self._keyring.signing_key(self._issuer).issuer
         key = self._keyring.pdf_key(issuer.issuer_id)
         if key is None:

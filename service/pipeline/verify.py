@@ -3,17 +3,17 @@
 import base64
 import json
 import sys
+from collections.abc import Iterable
 from pathlib import Path
 from typing import Any, Literal
 
 from service import __file__ as _package_file
-from service.catalog import Catalog
 from service.errors import NotVerifiable, UnsupportedMedia
 from service.isolation.process import Limits, run
 from service.isolation.sandbox import Sandbox, SandboxMode
 from service.isolation.workspace import Workspace
-from service.model import Deadline, PdfSignature, Verdict
-from service.verification import KeyRing, Verifier
+from service.model import Deadline, PdfSignature, TemplateSpec, Verdict
+from service.verification import FileKind, Trust, Verifier
 
 _EXAMINE_S = 20.0
 _ADDRESS_SPACE_BYTES = 3_000_000_000
@@ -27,17 +27,17 @@ class VerificationDesk:
 
     Args:
         catalog: Templates, for the captions of facts.
-        keyring: Keys and issuers.
+        trust: Keys and issuers.
         work_dir: Parent of the folder in which uploads are examined.
         sandbox: Whether the examining child lives in bubblewrap.
     """
 
     def __init__(
-        self, catalog: Catalog, keyring: KeyRing, work_dir: Path, sandbox: SandboxMode = "auto"
+        self, catalog: Iterable[TemplateSpec], trust: Trust, work_dir: Path, sandbox: SandboxMode = "auto"
     ) -> None:
         rules = {spec.verify.doc_type: spec.verify.facts for spec in catalog}
-        self._verifier = Verifier(keyring, rules)
-        self._keyring = keyring
+        self._verifier = Verifier(trust, rules)
+        self._trust = trust
         self._workspace = Workspace(work_dir)
         package_root = Path(_package_file).resolve().parent.parent
         readable = (package_root, Path(sys.prefix), Path(sys.base_prefix))
@@ -57,21 +57,21 @@ class VerificationDesk:
         return self._verifier.judge_link(text)
 
     def verify_file(self, data: bytes) -> Verdict:
-        """Judge an uploaded PDF or docx.
+        """Judge an uploaded PDF or docx, or a scan or photograph of the paper.
 
         Args:
             data: The file; nothing of it is kept.
 
         Raises:
-            UnsupportedMedia: Neither PDF nor docx.
+            UnsupportedMedia: Neither PDF nor docx nor PNG nor JPEG.
             NotVerifiable: Too large, broken or hostile to be examined within the limits.
         """
         kind = _kind_of(data)
         found = self._examine(kind, data)
-        verdict = self._verifier.judge_text(
-            found["qr_texts"], found["texts"], kind, tuple(found.get("flags", ()))
-        )
-        if kind == "pdf":
+        judged: FileKind = "scan" if found.get("scan") else "docx" if kind == "docx" else "pdf"
+        flags = tuple(found.get("flags", ()))
+        verdict = self._verifier.judge_text(found["qr_texts"], found["texts"], judged, flags)
+        if judged == "pdf":
             verdict = self._verifier.judge_signature(verdict, PdfSignature(**found["signature"]))
         return verdict
 
@@ -102,7 +102,7 @@ class VerificationDesk:
 
     def _anchors(self) -> list[str]:
         """Return the public certificates; nothing secret ever goes to the child."""
-        return [base64.b64encode(item.der).decode("ascii") for item in self._keyring.certificates()]
+        return [base64.b64encode(item.der).decode("ascii") for item in self._trust.certificates()]
 
 
 _BOOT = (
@@ -111,9 +111,11 @@ _BOOT = (
 )
 
 
-def _kind_of(data: bytes) -> Literal["pdf", "docx"]:
+def _kind_of(data: bytes) -> Literal["pdf", "docx", "picture"]:
     if data[:1024].lstrip().startswith(b"%PDF-"):
         return "pdf"
     if data.startswith((b"PK\x03\x04", b"\xd0\xcf\x11\xe0")):
         return "docx"
-    raise UnsupportedMedia("只能核验 PDF 或 Word（.docx）文件，请上传签发的原文件。")
+    if data.startswith((b"\x89PNG\r\n\x1a\n", b"\xff\xd8\xff")):
+        return "picture"
+    raise UnsupportedMedia("只能核验 PDF、Word（.docx）文件，或纸面的扫描图片（PNG、JPEG）。")

@@ -19,6 +19,7 @@ from service.verification.keyadmin import (
 from service.verification.keys import KeyRing, china_today
 from service.verification.payload import TYPE_NAMES
 from service.verification.qr import (
+    PHOTO_SCALES,
     QR_TOO_DENSE,
     QrSymbol,
     decode_picture,
@@ -31,14 +32,17 @@ from service.verification.qr import (
 from service.verification.seal import Seal, make_seal
 from service.verification.text import canonical_text, label_text, readable_text, text_mac
 from service.verification.token import BadTokenError, DecodedToken, decode_token, mint_token, rid
+from service.verification.trust import Trust, TrustFolder
 from service.verification.urls import token_from_url, verify_url
-from service.verification.verdict import Verifier, as_exact
+from service.verification.verdict import FileKind, Verifier, as_exact
 
 __all__ = [
+    "PHOTO_SCALES",
     "QR_TOO_DENSE",
     "TYPE_NAMES",
     "BadTokenError",
     "DecodedToken",
+    "FileKind",
     "Issuer",
     "KeyRing",
     "KeyStatus",
@@ -47,6 +51,8 @@ __all__ = [
     "QrSymbol",
     "Seal",
     "TokenKey",
+    "Trust",
+    "TrustFolder",
     "Verifier",
     "VerifyKey",
     "add_issuer",

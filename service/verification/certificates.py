@@ -50,6 +50,11 @@ class PdfCertificate:
         """First 16 hex digits of the fingerprint: its name in files and commands."""
         return self.sha256[:16]
 
+    def period(self) -> tuple[date, date]:
+        """Return the first and the last day of validity (UTC)."""
+        loaded = x509.load_der_x509_certificate(self.der)
+        return loaded.not_valid_before_utc.date(), loaded.not_valid_after_utc.date()
+
     def lasts(self, day: date) -> bool:
         """Return whether the certificate is valid on that day (noon, UTC)."""
         moment = datetime.combine(day, time(12), UTC)

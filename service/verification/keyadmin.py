@@ -124,6 +124,8 @@ def rotate_certificate(folder: Path, issuer_id: str, today: date | None = None) 
 def give_development_certificate(folder: Path) -> None:
     """Add a certificate to a development issuer that has none; leave any other issuer alone.
 
+    A folder that cannot be written stays as it is: its PDFs go without a signature.
+
     Args:
         folder: The key folder.
 
@@ -135,7 +137,8 @@ def give_development_certificate(folder: Path) -> None:
         signing = {certificate.issuer.issuer_id for certificate in content.certificates}
         for issuer in content.issuers:
             if issuer.development and issuer.issuer_id not in signing:
-                _add_certificate(folder, issuer.issuer_id, china_today())
+                with contextlib.suppress(OSError):
+                    _add_certificate(folder, issuer.issuer_id, china_today())
 
 
 def rotate_key(folder: Path, issuer_id: str, today: date | None = None) -> str:

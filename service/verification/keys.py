@@ -9,7 +9,8 @@ from typing import Any
 
 from service.errors import ConfigError
 from service.verification.certificates import PdfCertificate, PdfKey
-from service.verification.issuers import ALGORITHM, KeyStatus, TokenKey, VerifyKey, jwk_of
+from service.verification.issuers import ALGORITHM, Issuer, KeyStatus, TokenKey, VerifyKey, jwk_of
+from service.verification.jws import detached_jws, revoked_bytes
 from service.verification.keyfiles import KeyFolder, fingerprint, read_folder
 
 CHINA_TIME = timezone(timedelta(hours=8))
@@ -80,10 +81,7 @@ class KeyRing:
         """
         content = self._current()
         if issuer_id is None:
-            if len(content.issuers) != 1:
-                names = "、".join(issuer.issuer_id for issuer in content.issuers)
-                raise ConfigError(f"有多个签发者（{names}），请在配置中指定一个。")
-            issuer_id = content.issuers[0].issuer_id
+            issuer_id = self.only_issuer().issuer_id
         if issuer_id not in {issuer.issuer_id for issuer in content.issuers}:
             raise ConfigError(f"issuers.json 中没有签发者“{issuer_id}”。")
         day = today or china_today()
@@ -98,6 +96,18 @@ class KeyRing:
         private_key = content.private_keys[index]
         assert private_key is not None  # noqa: S101 - filtered above
         return TokenKey(content.keys[index].kid, private_key, content.keys[index].issuer)
+
+    def only_issuer(self) -> Issuer:
+        """Return the issuer where there is only one.
+
+        Raises:
+            ConfigError: There are several.
+        """
+        issuers = self._current().issuers
+        if len(issuers) != 1:
+            names = "、".join(issuer.issuer_id for issuer in issuers)
+            raise ConfigError(f"有多个签发者（{names}），请在配置中指定一个。")
+        return issuers[0]
 
     def pdf_key(self, issuer_id: str, today: date | None = None) -> PdfKey | None:
         """Return the key that signs an issuer's PDFs; of several the one listed last.
@@ -203,6 +213,43 @@ class KeyRing:
             return None
         counter, rids = content.revoked.get(kid_hex, (0, frozenset()))
         return {"kid": kid_hex, "ctr": counter, "rids": sorted(rids)}
+
+    def caveats(self, kid: bytes) -> tuple[str, ...]:  # noqa: ARG002 - the same for every key
+        """Return nothing: a ring knows the revocations of all its keys."""
+        return ()
+
+    def revoked_json(self, kid_hex: str) -> bytes | None:
+        """Return the revocation list of one key as it is published and signed.
+
+        Args:
+            kid_hex: 8 hex digits.
+
+        Returns:
+            JSON; ``None`` for an unknown key.
+        """
+        listed = self.revoked_public(kid_hex)
+        return None if listed is None else revoked_bytes(listed)
+
+    def revoked_signature(self, kid_hex: str) -> str | None:
+        """Return a detached JWS (RFC 7515 appendix F) over the revocation list of one key.
+
+        Signed by the issuer's active key, so that a mirror of the list can be trusted; the same
+        list and key give the same signature on every replica.
+
+        Args:
+            kid_hex: 8 hex digits.
+
+        Returns:
+            ``header..signature`` over `revoked_json`; ``None`` for an unknown key.
+
+        Raises:
+            ConfigError: The issuer has no key that may sign today.
+        """
+        listed = self.revoked_public(kid_hex)
+        if listed is None:
+            return None
+        issuer = next(key.issuer for key in self._current().keys if key.kid.hex() == kid_hex)
+        return detached_jws(revoked_bytes(listed), self.signing_key(issuer.issuer_id))
 
     def _current(self) -> KeyFolder:
         seen = fingerprint(self._folder)

@@ -27,6 +27,9 @@ QR_TOO_DENSE = "qr-too-dense"
 MAX_PIXELS = 64_000_000
 """Largest picture that is decoded: an A3 page at 600 dpi has 70 million, an A4 page 35."""
 
+PHOTO_SCALES = (1.0, 0.5, 2.0, 0.25)
+"""For a photograph: as it is, then smaller and larger, since blur and grain hide a code at one size."""
+
 _FIRST_MASK = 2
 _MASKS = (_FIRST_MASK, *(mask for mask in range(8) if mask != _FIRST_MASK))
 _MIN_SEGMENT = 12  # shorter runs cost more in segment headers than their mode saves
@@ -145,11 +148,12 @@ def decode_symbols(pixels: Image.Image) -> tuple[str, ...]:
     return ()
 
 
-def decode_picture(data: bytes) -> tuple[str, ...]:
+def decode_picture(data: bytes, scales: Sequence[float] = (1.0,)) -> tuple[str, ...]:
     """Read all QR codes of a PNG or JPEG file.
 
     Args:
         data: Untrusted bytes.
+        scales: Sizes at which it is tried, one after the other; see `PHOTO_SCALES`.
 
     Returns:
         The texts, without duplicates; empty when there is none.
@@ -161,13 +165,25 @@ def decode_picture(data: bytes) -> tuple[str, ...]:
         with Image.open(io.BytesIO(data), formats=_PICTURE_FORMATS) as picture:
             _refuse_oversize(picture)  # the size is in the header: nothing is unpacked yet
             picture.load()
-            return decode_symbols(picture)
+            return _at_sizes(picture, scales)
     except NotVerifiable:
         raise
     except (Image.DecompressionBombError, Image.DecompressionBombWarning) as error:
         raise _oversize() from error
     except Exception as error:  # decoders raise OSError, SyntaxError, ValueError, struct.error ...
         raise NotVerifiable("图片无法读取，请上传完好的 PNG 或 JPEG 图片。", detail=repr(error)) from error
+
+
+def _at_sizes(picture: Image.Image, scales: Sequence[float]) -> tuple[str, ...]:
+    grey = _on_white(picture).convert("L")
+    for scale in scales:
+        size = (round(grey.width * scale), round(grey.height * scale))
+        if not 0 < size[0] * size[1] <= MAX_PIXELS:
+            continue
+        found = decode_symbols(grey if scale == 1 else grey.resize(size, Image.Resampling.LANCZOS))
+        if found:
+            return found
+    return ()
 
 
 def _segments(text: str) -> Any:

@@ -13,7 +13,7 @@ from typing import Any, Literal
 from service.model import Claims, FactRule, PdfSignature, Verdict, VerdictCode
 from service.verification import wording
 from service.verification.issuers import KeyStatus, VerifyKey
-from service.verification.keys import KeyRing, china_today
+from service.verification.keys import china_today
 from service.verification.payload import LABEL_TYPE, TYPE_NAMES
 from service.verification.text import (
     Domain,
@@ -31,10 +31,11 @@ from service.verification.token import (
     rid,
     signature_is_good,
 )
+from service.verification.trust import Trust
 from service.verification.urls import token_from_url
 
-FileKind = Literal["pdf", "docx"]
-"""What a text was taken from."""
+FileKind = Literal["pdf", "docx", "scan"]
+"""What a text was taken from; a scan or photograph has none that could be compared."""
 
 _DOMAINS: Mapping[FileKind, Domain] = {"pdf": "hp", "docx": "hd"}
 _TEXTS: Mapping[Domain, str] = {"hp": wording.PDF_TEXT, "hd": wording.DOCX_TEXT, "lb": wording.LABEL_TEXT}
@@ -53,13 +54,13 @@ class Verifier:
     """Answers "is this genuine?"; keeps nothing of what it is asked.
 
     Args:
-        keyring: Keys and revocations.
+        trust: Keys and revocations: a key ring, or a folder of downloaded files.
         rules: Captions of the facts by `Claims.doc_type`. They are matched by position, so
             a template may only ever append facts.
     """
 
-    def __init__(self, keyring: KeyRing, rules: Mapping[int, Sequence[FactRule]]) -> None:
-        self._keyring = keyring
+    def __init__(self, trust: Trust, rules: Mapping[int, Sequence[FactRule]]) -> None:
+        self._trust = trust
         self._rules = {kind: tuple(facts) for kind, facts in rules.items()}
 
     def judge_token(self, token: bytes, today: date | None = None) -> Verdict:
@@ -118,8 +119,10 @@ class Verifier:
         verdict, genuine = self._judge(tokens[0], today)
         if genuine is None or verdict.code is not VerdictCode.CLAIMS_ONLY:
             return verdict
-        domain = _DOMAINS[kind]
+        domain = _DOMAINS.get(kind, "hp")
         texts = [text for text in candidate_texts if canonical_text(text)]
+        if kind == "scan":
+            return _with_flags(_scanned(verdict), flags)
         if genuine.claims.doc_type == LABEL_TYPE or not texts:
             return _with_flags(_unread(verdict, wording.NO_TEXT), flags)
         expected = genuine.claims.pdf_text_mac if domain == "hp" else genuine.claims.docx_text_mac
@@ -138,9 +141,16 @@ class Verifier:
             EXACT when the text matches and the one signature is the same issuer's, intact and
             over the whole file; else the verdict, with the reason among what is not checked.
         """
-        if verdict.code is not VerdictCode.TEXT_MATCH:
+        # Without the secret of the digests the signature alone speaks for the file: it covers the
+        # code on the page, too, and who judges is told that the text was not compared.
+        offline = verdict.code is VerdictCode.CLAIMS_ONLY and wording.OFFLINE_TEXT in verdict.not_checked
+        if verdict.code is not VerdictCode.TEXT_MATCH and not offline:
             return verdict
         fault = self._signature_fault(verdict, found)
+        if fault is None and offline:
+            exact = as_exact(replace(verdict, code=VerdictCode.TEXT_MATCH))
+            caveats = self._trust.caveats(bytes.fromhex(verdict.claims["kid"]))
+            return replace(exact, not_checked=(wording.OFFLINE_TEXT, *caveats, *exact.not_checked))
         if fault is None:
             return as_exact(verdict)
         return replace(verdict, not_checked=(fault, *verdict.not_checked))
@@ -174,7 +184,7 @@ class Verifier:
             return wording.SIGNATURE_MANY
         own = [
             certificate
-            for certificate in self._keyring.certificates()
+            for certificate in self._trust.certificates()
             if certificate.sha256 == found.certificate_sha256
             and certificate.issuer.issuer_id == verdict.claims["issuer_id"]
         ]
@@ -189,14 +199,17 @@ class Verifier:
     def _judge(self, token: bytes, today: date | None) -> tuple[Verdict, _Genuine | None]:
         try:
             envelope = open_envelope(token)
-            keys = self._keyring.find(envelope.kid)
+            keys = self._trust.find(envelope.kid)
             if not keys:
                 return _plain(VerdictCode.UNKNOWN_KEY), None
             genuine = _authenticate(envelope, keys)
         except BadTokenError:
             return _plain(VerdictCode.BAD_TOKEN), None
         code = self._status(genuine, today or china_today())
-        checked = [wording.SIGNATURE, wording.ISSUER, wording.CLAIMS, wording.KEY, wording.REVOCATION]
+        caveats = self._trust.caveats(genuine.key.kid)
+        checked = [wording.SIGNATURE, wording.ISSUER, wording.CLAIMS, wording.KEY]
+        if wording.NO_LIST not in caveats:
+            checked.append(wording.REVOCATION)
         if genuine.claims.expires_on is not None:
             checked.append(wording.EXPIRY)
         verdict = Verdict(
@@ -204,7 +217,14 @@ class Verifier:
             message=_message(code, genuine.claims.draft, genuine.key.issuer.development),
             claims=self._shown(genuine),
             checked=tuple(checked),
-            not_checked=(wording.BODY, wording.PICTURES, wording.SEAL_STAMP, wording.PAPER, wording.TIME),
+            not_checked=(
+                wording.BODY,
+                *caveats,
+                wording.PICTURES,
+                wording.SEAL_STAMP,
+                wording.PAPER,
+                wording.TIME,
+            ),
             document_id=genuine.document_id,
             development=genuine.key.issuer.development,
         )
@@ -216,7 +236,7 @@ class Verifier:
         # A leaked key first: whoever has it can also write the date and evade the list.
         if genuine.key.status is KeyStatus.COMPROMISED:
             return VerdictCode.KEY_COMPROMISED
-        if self._keyring.is_revoked(genuine.key.kid, genuine.document_id):
+        if self._trust.is_revoked(genuine.key.kid, genuine.document_id):
             return VerdictCode.REVOKED
         if genuine.claims.expires_on is not None and genuine.claims.expires_on < today:
             return VerdictCode.EXPIRED
@@ -225,7 +245,9 @@ class Verifier:
     def _compare(
         self, verdict: Verdict, genuine: _Genuine, domain: Domain, expected: bytes, texts: Sequence[str]
     ) -> Verdict:
-        master, kid = self._keyring.master, genuine.key.kid
+        master, kid = self._trust.master, genuine.key.kid
+        if master is None:
+            return _unread(verdict, wording.OFFLINE_TEXT)
         match = next((t for t in texts if mac_matches(expected, text_mac(master, kid, domain, t))), None)
         code = VerdictCode.ALTERED if match is None else VerdictCode.TEXT_MATCH
         left = [phrase for phrase in verdict.not_checked if phrase not in (wording.BODY, wording.PAPER)]
@@ -316,6 +338,14 @@ def _message(code: VerdictCode, draft: bool, development: bool) -> str:
 def _unread(verdict: Verdict, reason: str) -> Verdict:
     left = (phrase for phrase in verdict.not_checked if phrase != wording.BODY)
     return replace(verdict, not_checked=(reason, *left))
+
+
+def _scanned(verdict: Verdict) -> Verdict:
+    notices = verdict.message.removesuffix(wording.MESSAGES[VerdictCode.CLAIMS_ONLY])
+    verdict = _unread(verdict, wording.SCANNED_TEXT)
+    pages = verdict.claims["pages"]
+    counted = wording.SCAN_PAGES.format(pages=pages) if pages else ""
+    return replace(verdict, message=notices + wording.SCAN + counted)
 
 
 def _with_flags(verdict: Verdict, flags: Sequence[str]) -> Verdict:

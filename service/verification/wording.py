@@ -61,3 +61,13 @@ SIGNATURE_BROKEN = "PDF 数字签名（签名之后文件被改动或附加过�
 SIGNATURE_MANY = "PDF 数字签名（文件有不止一个签名）"
 SIGNATURE_FOREIGN = "PDF 数字签名（不是该签发单位公布的证书）"
 SIGNATURE_COMPROMISED = "PDF 数字签名（所用证书已宣布失效）"
+
+OFFLINE_TEXT = "正文（文字校验值只能由签发服务联机核对）"
+NO_LIST = "作废名单（没有下载过）"
+OLD_LIST = "{date}之后的作废情况（名单是那时下载的）"
+
+SCAN = "这是扫描件或照片：验证码由所列单位签发，但图上的文字无法自动比对，请逐项与下列要素核对。"
+"""The message of CLAIMS_ONLY for a scan."""
+
+SCAN_PAGES = "原件共 {pages} 页，请清点是否齐全。"
+SCANNED_TEXT = "正文（扫描件的文字，包括识别出的文字，不能用来比对）"

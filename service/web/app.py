@@ -9,7 +9,7 @@ import structlog
 from flask import Flask, Response, g, request
 
 from service.bootstrap import Services
-from service.web import api, docs, ops, pages, problems
+from service.web import api, docs, offline, ops, pages, problems, wellknown
 from service.web.context import SERVICES
 
 _LOG = structlog.get_logger("wenyin.http")
@@ -44,7 +44,14 @@ def create_app(services: Services) -> Flask:
     app.extensions[SERVICES] = services
     app.url_map.strict_slashes = False
     problems.register(app)
-    for blueprint in (api.BLUEPRINT, pages.BLUEPRINT, docs.BLUEPRINT, ops.BLUEPRINT):
+    for blueprint in (
+        api.BLUEPRINT,
+        pages.BLUEPRINT,
+        docs.BLUEPRINT,
+        offline.BLUEPRINT,
+        ops.BLUEPRINT,
+        wellknown.BLUEPRINT,
+    ):
         app.register_blueprint(blueprint)
     app.before_request(_begin)
     app.after_request(_end)

@@ -48,6 +48,7 @@ def build_openapi(templates: Iterable[TemplateSpec], base_url: str) -> dict[str,
         paths[f"/v1/documents/{spec.template_id}"] = {"post": _document_operation(spec, name)}
     paths.update(_template_paths())
     paths.update(_verify_paths())
+    paths.update(_wellknown_paths())
     paths.update(_operation_paths())
     return {
         "openapi": "3.1.0",
@@ -140,34 +141,38 @@ def _template_paths() -> dict[str, Any]:
     }
 
 
+_VERDICT = {"application/json": {"schema": {"$ref": "#/components/schemas/Verdict"}}}
+_UPLOAD = {
+    "type": "object",
+    "properties": {
+        "file": {
+            "type": "string",
+            "format": "binary",
+            "description": "PDF、docx，或扫描图片（PNG、JPEG）",
+        }
+    },
+    "required": ["file"],
+}
+_TOKEN = {
+    "type": "object",
+    "properties": {"token": {"type": "string", "description": "二维码中的网址或数字"}},
+    "required": ["token"],
+    "additionalProperties": False,
+}
+
+
 def _verify_paths() -> dict[str, Any]:
-    verdict = {"application/json": {"schema": {"$ref": "#/components/schemas/Verdict"}}}
-    upload = {
-        "type": "object",
-        "properties": {"file": {"type": "string", "format": "binary", "description": "PDF 或 docx"}},
-        "required": ["file"],
-    }
-    token = {
-        "type": "object",
-        "properties": {"token": {"type": "string", "description": "二维码中的网址或数字"}},
-        "required": ["token"],
-        "additionalProperties": False,
-    }
+    asked = {"application/json": {"schema": _TOKEN}, "multipart/form-data": {"schema": _UPLOAD}}
+    page = {"text/html": {"schema": {"type": "string"}}, **_VERDICT}
     return {
         "/v1/verify": {
             "post": {
                 "operationId": "verify",
                 "summary": "核验二维码或文件",
                 "tags": ["核验"],
-                "requestBody": {
-                    "required": True,
-                    "content": {
-                        "application/json": {"schema": token},
-                        "multipart/form-data": {"schema": upload},
-                    },
-                },
+                "requestBody": {"required": True, "content": asked},
                 "responses": {
-                    "200": {"description": "结论", "content": verdict},
+                    "200": {"description": "结论", "content": _VERDICT},
                     **_problems("400", "413", "415", "422", "500", "503"),
                 },
             }
@@ -178,15 +183,36 @@ def _verify_paths() -> dict[str, Any]:
                 "summary": "二维码指向的核验页；按 Accept 返回 HTML 或 JSON",
                 "tags": ["核验"],
                 "parameters": [_path("digits", "二维码中的数字")],
-                "responses": {
-                    "200": {
-                        "description": "结论",
-                        "content": {"text/html": {"schema": {"type": "string"}}, **verdict},
-                    },
-                    **_problems("404"),
-                },
+                "responses": {"200": {"description": "结论", "content": page}, **_problems("404")},
             }
         },
+    }
+
+
+def _wellknown_paths() -> dict[str, Any]:
+    def get(summary: str, operation: str, media_type: str, *, by_kid: bool = False) -> dict[str, Any]:
+        kind = "string" if media_type == "application/jose" else "object"
+        found: dict[str, Any] = {
+            "operationId": operation,
+            "summary": summary,
+            "tags": ["核验"],
+            "responses": {
+                "200": {"description": "成功", "content": {media_type: {"schema": {"type": kind}}}},
+                **(_problems("404") if by_kid else {}),
+            },
+        }
+        if by_kid:
+            found["parameters"] = [_path("kid", "密钥编号，8 位十六进制")]
+        return {"get": found}
+
+    base, plain = "/.well-known/wenyin", "application/json"
+    return {
+        f"{base}/jwks.json": get("全部公钥（JWK Set）", "jwks", "application/jwk-set+json"),
+        f"{base}/issuers.json": get("签发单位及其 PDF 签名证书", "issuers", plain),
+        f"{base}/revoked/{{kid}}.json": get("一把密钥的作废名单", "revoked", plain, by_kid=True),
+        f"{base}/revoked/{{kid}}.jws": get(
+            "作废名单的签名（分离式 JWS）", "revoked-signature", "application/jose", by_kid=True
+        ),
     }
 
 

@@ -63,7 +63,8 @@ def test_an_uploaded_file_is_judged_on_the_page(
     page.click("button")
     page.wait_for_selector(".verdict")
     page.screenshot(path=artifacts / "verdict-upload.png", full_page=True)
-    assert "文字与签发时一致" in page.inner_text("main")
+    assert "文件与签发时完全一致" in page.inner_text("main")
+    assert "签发时的文字" in page.inner_text("main")
 
 
 def test_api_description_is_shown_without_any_other_host(page: Page, server: Server, artifacts: Path) -> None:

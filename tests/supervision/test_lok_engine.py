@@ -68,7 +68,7 @@ def busy_child(converter: Converter) -> int:
 
 @pytest.mark.parametrize("documents_per_child", [1, 7])
 def test_kills_cost_nobody_a_document(tmp_path: Path, documents_per_child: int) -> None:
-    chance = random.Random(documents_per_child)  # which process dies is no secret
+    chance = random.Random(documents_per_child)
     with engine(tmp_path, documents_per_child=documents_per_child) as made:
 
         def one(number: int) -> bool:

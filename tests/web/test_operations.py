@@ -24,7 +24,13 @@ def test_health(server: Server) -> None:
 
 def test_templates_describe_themselves(server: Server) -> None:
     listed = server.get("/v1/templates").json["templates"]
-    assert [item["id"] for item in listed] == ["commendation", "notice", "plan-form", "plaque-labels"]
+    assert [item["id"] for item in listed] == [
+        "commendation",
+        "notice",
+        "plan-form",
+        "plaque-labels",
+        "summary-report",
+    ]
     one = server.get("/v1/templates/notice").json
     assert one in listed
     assert set(one) >= {"id", "title", "version", "sha256", "formats", "fonts", "pages", "links"}
@@ -40,16 +46,17 @@ def test_openapi_is_valid_and_names_every_route(server: Server) -> None:
     OpenAPIV31SpecValidator(document).validate()
     assert document["openapi"].startswith("3.1")
     assert set(document["paths"]) == {
-        "/v1/documents/commendation",
-        "/v1/documents/notice",
-        "/v1/documents/plan-form",
-        "/v1/documents/plaque-labels",
+        *(f"/v1/documents/{item['id']}" for item in server.get("/v1/templates").json["templates"]),
         "/v1/templates",
         "/v1/templates/{template_id}",
         "/v1/templates/{template_id}/schema",
         "/v1/templates/{template_id}/sample",
         "/v1/verify",
         "/V/{digits}",
+        "/.well-known/wenyin/jwks.json",
+        "/.well-known/wenyin/issuers.json",
+        "/.well-known/wenyin/revoked/{kid}.json",
+        "/.well-known/wenyin/revoked/{kid}.jws",
         "/livez",
         "/readyz",
         "/openapi.json",

@@ -66,7 +66,6 @@ class Supply:
         self._starting: set[Child] = set()
         self._idle: list[Child] = []
         self._busy: set[Child] = set()
-        self._documents_per_child = plan.documents_per_child
         self._fault = ""
         self._failures = 0
         self._not_before_s = 0.0
@@ -130,7 +129,7 @@ class Supply:
 
     def is_last(self, child: Child) -> bool:
         """Whether the document that the child was taken for is its last."""
-        return child.served >= self._documents_per_child or child.zygote in self._retired
+        return child.served >= self._limit(child) or child.zygote in self._retired
 
     def give_back(self, child: Child, *, fit: bool) -> None:
         """Take a child back.
@@ -239,10 +238,10 @@ class Supply:
             return
         if said["said"] == "started":
             zygote.version = str(said["version"])
-            if not said["steady"] and self._documents_per_child > 1:
+            if not said["steady"] and self._plan.documents_per_child > 1:
                 # Else a document's bytes would depend on what its child converted before.
-                self._documents_per_child = 1
-                self._plan.report("这个版本的 LibreOffice 每份文件用一个新进程", {"version": zygote.version})
+                zygote.documents_per_child = 1
+                self._plan.report("LibreOffice 每份文件将用一个新进程", {"version": zygote.version})
             self._to_warm = list(self._plan.warm_docs())
         elif said["said"] == "warmed" and said["fault"]:
             self._plan.report("预热文件转换失败", {"detail": said["fault"]})
@@ -330,8 +329,11 @@ class Supply:
                 return
 
     def _is_nearly_done(self, child: Child) -> bool:
-        ahead = 1 if self._documents_per_child >= _AHEAD_FROM else 0
-        return child.served + ahead >= self._documents_per_child
+        limit = self._limit(child)
+        return child.served + (1 if limit >= _AHEAD_FROM else 0) >= limit
+
+    def _limit(self, child: Child) -> int:
+        return child.zygote.documents_per_child or self._plan.documents_per_child
 
     def _let_go_of_retired(self) -> None:
         for child in [item for item in self._idle if item.zygote in self._retired]:

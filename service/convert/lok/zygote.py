@@ -77,7 +77,8 @@ class Zygote:
     def __init__(self, plan: ZygotePlan) -> None:
         self.begun_s = time.monotonic()
         self.version = ""
-        self.ready = False
+        # Zero leaves it to the supply's plan.
+        self.documents_per_child = 0
         self.children = 0
         self._plan = plan
         self._forks = 0
