@@ -8,12 +8,14 @@ import re
 import unicodedata
 from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass
+from functools import lru_cache
 from itertools import pairwise
 from typing import Any
 
 from service.labels.stock import QR_MM, Geometry
 
 _MM_PER_PT = 25.4 / 72
+_CACHED_CHARS = 16_384
 _SEAM_EM = 0.25  # between a hanzi and a digit or letter
 _SMALLEST_PT = 8.0
 _FULL_ENOUGH = 0.6
@@ -205,10 +207,12 @@ def width_em(text: str) -> float:
     return sum(_char_em(char) for char in text) + seams * _SEAM_EM
 
 
+@lru_cache(maxsize=_CACHED_CHARS)
 def _is_wide(char: str) -> bool:
     return unicodedata.east_asian_width(char) in "WFA"
 
 
+@lru_cache(maxsize=_CACHED_CHARS)
 def _char_em(char: str) -> float:
     if unicodedata.combining(char) or unicodedata.category(char) in ("Mn", "Cf"):
         return 0.0

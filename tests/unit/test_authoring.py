@@ -15,7 +15,8 @@ from jsonschema import Draft202012Validator, FormatChecker
 from lxml import etree
 
 from service.archive import read_docx
-from service.catalog import load_template
+from service.bootstrap import warm_docs
+from service.catalog import Catalog, load_template
 from service.fill import fill_docx
 from service.pipeline.filling import fill
 from service.schema.place import SchemaMap
@@ -270,3 +271,8 @@ def test_builders_refuse_unknown_properties_and_escape_text() -> None:
     with pytest.raises(ValueError):
         properties("pPr", {"nonsense": ""})
     assert "a &lt; b" in block("if a < b", paragraph("a", "x"))
+
+
+def test_every_sample_can_warm_the_converter() -> None:
+    catalog = Catalog.load(ROOT / "templates/docx")
+    assert len(warm_docs(catalog, "https://v.example.cn")) == len(catalog) == len(authoring.BUILDERS)
