@@ -135,7 +135,7 @@ class Renderer:
 
         Args:
             template_id: Which template.
-            body: The request.
+            body: Its data.
             deadline: Covers everything, the wait for a converter included.
             output: A docx alone is also made while LibreOffice is missing.
             draft: Mark the pages and the token as 草稿.
@@ -157,8 +157,8 @@ class Renderer:
         with clock.stage("seal"):
             seals, finished, pages = self._seal(spec, submission.data, filled, pdf, draft)
             docx, warnings = _with_symbols(spec, filled, seals), [*warnings, *_dropped(seals)]
-        if finished and not draft and output is not OutputFormat.DOCX:
-            finished = self._signed(finished, clock, warnings)
+        wanted = not draft and output is not OutputFormat.DOCX
+        finished = self._signed(finished, clock, warnings, wanted=wanted)
         return RenderedDocument(
             template_id=template_id,
             document_id=_document_id(seals),
@@ -256,8 +256,10 @@ class Renderer:
         _check_symbols(finished.pdf, spots, seals)
         return finished.pdf
 
-    def _signed(self, pdf: bytes, clock: _Clock, warnings: list[str]) -> bytes:
+    def _signed(self, pdf: bytes, clock: _Clock, warnings: list[str], *, wanted: bool) -> bytes:
         """Sign, as the last thing that is ever done to the file; a draft is never signed."""
+        if not (pdf and wanted):
+            return pdf
         issuer = self._keyring.signing_key(self._issuer).issuer
         key = self._keyring.pdf_key(issuer.issuer_id)
         if key is None:

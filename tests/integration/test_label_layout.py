@@ -10,6 +10,7 @@ import pdfplumber
 import pytest
 
 from service.catalog import load_template
+from service.errors import LayoutOverflow
 from service.labels import STOCK, Geometry, geometry_of
 from service.labels.stock import QR_MM
 from service.model import TemplateSpec
@@ -165,6 +166,8 @@ def test_every_text_is_inside_its_label_and_clear_of_the_code(
 def test_no_page_follows_a_full_sheet(sheets: Callable[[str], Sheet], name: str) -> None:
     assert len(sheets(name).pages) == 2
     sheets(name).filled.check_pages(2)
+    with pytest.raises(LayoutOverflow, match="应为 2 页"):
+        sheets(name).filled.check_pages(3)
 
 
 def test_thermal_slip_is_as_large_as_its_label(sheets: Callable[[str], Sheet]) -> None:
