@@ -151,17 +151,14 @@ class Renderer:
         with clock.stage("schema"):
             submission = self.check(template_id, body)
         with clock.stage("fill"):
-            filled = fill(spec, submission.data, self._extras(draft))
-        warnings = list(submission.warnings)
+            filled, warnings = fill(spec, submission.data, self._extras(draft)), list(submission.warnings)
         with clock.stage("convert"):
             pdf = self._convert(filled.docx, deadline, output, warnings, cancelled)
         with clock.stage("seal"):
             seals, finished, pages = self._seal(spec, submission.data, filled, pdf, draft)
-            docx = _with_symbols(spec, filled, seals)
-        warnings += _dropped(seals)
-        finished = self._signed(
-            finished, clock, warnings, wanted=not draft and output is not OutputFormat.DOCX
-        )
+            docx, warnings = _with_symbols(spec, filled, seals), [*warnings, *_dropped(seals)]
+        if finished and not draft and output is not OutputFormat.DOCX:
+            finished = self._signed(finished, clock, warnings)
         return RenderedDocument(
             template_id=template_id,
             document_id=_document_id(seals),
@@ -259,10 +256,8 @@ class Renderer:
         _check_symbols(finished.pdf, spots, seals)
         return finished.pdf
 
-    def _signed(self, pdf: bytes, clock: _Clock, warnings: list[str], *, wanted: bool) -> bytes:
+    def _signed(self, pdf: bytes, clock: _Clock, warnings: list[str]) -> bytes:
         """Sign, as the last thing that is ever done to the file; a draft is never signed."""
-        if not (pdf and wanted):
-            return pdf
         issuer = self._keyring.signing_key(self._issuer).issuer
         key = self._keyring.pdf_key(issuer.issuer_id)
         if key is None:
