@@ -1,4 +1,8 @@
-"""Reading, rasterising and finishing PDFs; the only home of the PDF libraries."""
+"""Reading, rasterising and finishing PDFs; the only home of the PDF libraries.
+
+Signatures are in `service.pdf.sign` and `service.pdf.signatures`, to be imported from there: their
+library takes longer to load than most files take to examine.
+"""
 
 from service.pdf.finish import FinishedPdf, PdfStamp, finish_pdf
 from service.pdf.read import (
@@ -13,15 +17,12 @@ from service.pdf.read import (
     render_pages,
     render_spot,
 )
-from service.pdf.sign import sign_pdf
-from service.pdf.signatures import examine_signatures
 
 __all__ = [
     "FinishedPdf",
     "PdfLimits",
     "PdfStamp",
     "PictureSpot",
-    "examine_signatures",
     "find_picture",
     "finish_pdf",
     "is_scan",
@@ -31,5 +32,4 @@ __all__ = [
     "pypdf_text",
     "render_pages",
     "render_spot",
-    "sign_pdf",
 ]

@@ -18,7 +18,8 @@ from service.docx import swap_picture
 from service.errors import ConverterUnavailable, LayoutOverflow, SealError
 from service.fill import fill_docx
 from service.model import Claims, Deadline, OutputFormat, RenderedDocument, Submission, TemplateSpec
-from service.pdf import PdfStamp, find_picture, finish_pdf, page_count, pdf_text, render_spot, sign_pdf
+from service.pdf import PdfStamp, find_picture, finish_pdf, page_count, pdf_text, render_spot
+from service.pdf.sign import sign_pdf
 from service.pipeline.naming import as_text, file_stem, pick
 from service.schema import Validator, parse_json
 from service.verification import (

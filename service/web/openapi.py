@@ -33,6 +33,25 @@ _PROBLEMS = {
 }
 
 
+_UPLOAD = {
+    "type": "object",
+    "properties": {
+        "file": {
+            "type": "string",
+            "format": "binary",
+            "description": "PDF、docx，或扫描图片（PNG、JPEG）",
+        }
+    },
+    "required": ["file"],
+}
+_TOKEN = {
+    "type": "object",
+    "properties": {"token": {"type": "string", "description": "二维码中的网址或数字"}},
+    "required": ["token"],
+    "additionalProperties": False,
+}
+
+
 def build_openapi(templates: Iterable[TemplateSpec], base_url: str) -> dict[str, Any]:
     """Return the description of every operation.
 
@@ -143,23 +162,6 @@ def _template_paths() -> dict[str, Any]:
 
 def _verify_paths() -> dict[str, Any]:
     verdict = {"application/json": {"schema": {"$ref": "#/components/schemas/Verdict"}}}
-    upload = {
-        "type": "object",
-        "properties": {
-            "file": {
-                "type": "string",
-                "format": "binary",
-                "description": "PDF、docx，或扫描图片（PNG、JPEG）",
-            }
-        },
-        "required": ["file"],
-    }
-    token = {
-        "type": "object",
-        "properties": {"token": {"type": "string", "description": "二维码中的网址或数字"}},
-        "required": ["token"],
-        "additionalProperties": False,
-    }
     return {
         "/v1/verify": {
             "post": {
@@ -169,8 +171,8 @@ def _verify_paths() -> dict[str, Any]:
                 "requestBody": {
                     "required": True,
                     "content": {
-                        "application/json": {"schema": token},
-                        "multipart/form-data": {"schema": upload},
+                        "application/json": {"schema": _TOKEN},
+                        "multipart/form-data": {"schema": _UPLOAD},
                     },
                 },
                 "responses": {

@@ -14,7 +14,7 @@ import pytest
 from cryptography import x509
 
 from service.errors import ExitCode
-from service.pdf import examine_signatures
+from service.pdf.signatures import examine_signatures
 from tests.conftest import FIXTURES, ROOT
 from tests.serving import Server, serving
 
