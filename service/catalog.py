@@ -48,6 +48,8 @@ class _Verify(_Strict):
     ref: str | None = Field(None, pattern=_POINTER)
     date: str | None = Field(None, pattern=_POINTER)
     facts: tuple[_Fact, ...] = ()
+    each: str | None = Field(None, pattern=_POINTER)
+    digest: tuple[Annotated[str, Field(pattern=_POINTER)], ...] = ()
 
 
 class _Qr(_Strict):
@@ -114,6 +116,7 @@ class _Manifest(_Strict):
     version: int = Field(ge=1, le=65_535)
     file_name: str = "{title}"
     fonts: tuple[str, ...] = ()
+    layout: Literal["document", "labels"] = "document"
     pages: _Pages = _Pages()
     verify: _Verify
     qr: _Qr
@@ -228,17 +231,24 @@ def load_template(folder: Path) -> TemplateSpec:
         sample=sample,
         fonts=manifest.fonts,
         pages=PageRule(manifest.pages.minimum, manifest.pages.maximum),
-        verify=VerifyRule(
-            doc_type=manifest.verify.doc_type,
-            title=manifest.verify.title,
-            ref=manifest.verify.ref,
-            date=manifest.verify.date,
-            facts=tuple(FactRule(f.caption, f.pointer, f.optional) for f in manifest.verify.facts),
-        ),
+        verify=_verify_rule(manifest.verify),
         qr=QrRule(**manifest.qr.model_dump()),
         file_name=manifest.file_name,
         sha256=digest.hexdigest(),
         rules=tuple(rule.made() for rule in manifest.rules),
+        layout=manifest.layout,
+    )
+
+
+def _verify_rule(rule: _Verify) -> VerifyRule:
+    return VerifyRule(
+        doc_type=rule.doc_type,
+        title=rule.title,
+        ref=rule.ref,
+        date=rule.date,
+        facts=tuple(FactRule(fact.caption, fact.pointer, fact.optional) for fact in rule.facts),
+        each=rule.each,
+        digest=rule.digest,
     )
 
 

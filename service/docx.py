@@ -1,6 +1,10 @@
-"""The QR placeholder inside a docx: found by its alternative text, swapped by its part."""
+"""The QR placeholders inside a docx: found by their alternative text, swapped by their parts."""
 
 import posixpath
+import struct
+import zlib
+from collections.abc import Sequence
+from typing import Any
 
 from lxml import etree
 
@@ -11,6 +15,9 @@ _WP = "http://schemas.openxmlformats.org/drawingml/2006/wordprocessingDrawing"
 _A = "http://schemas.openxmlformats.org/drawingml/2006/main"
 _R = "http://schemas.openxmlformats.org/officeDocument/2006/relationships"
 _REL = "http://schemas.openxmlformats.org/package/2006/relationships"
+_OWN_PICTURE = "wenyinqr"
+_SIZES_IN_ROW = 40
+_FRAME_GREY = 0x99
 _PARSER = etree.XMLParser(resolve_entities=False, no_network=True, load_dtd=False)
 
 
@@ -36,6 +43,71 @@ def swap_picture(docx: bytes, marker: str, png: bytes) -> bytes:
     return write_docx(parts)
 
 
+def set_pictures(docx: bytes, marker: str, pngs: Sequence[bytes]) -> bytes:
+    """Give each of several placeholders a picture part of its own, in the order of the document.
+
+    A template holds one placeholder in what it repeats, so that all copies share one part; LibreOffice, too,
+    keeps equal pictures once. Called again, it swaps the pictures that it gave.
+
+    Args:
+        docx: The filled document.
+        marker: Alternative text of the placeholders.
+        pngs: A picture for each.
+
+    Raises:
+        SealError: There are more or fewer placeholders than pictures.
+    """
+    parts = read_docx(docx)
+    root = etree.fromstring(parts["word/document.xml"], _PARSER)
+    blips = _marked_blips(root, marker)
+    if len(blips) != len(pngs):
+        raise SealError(
+            f"模板中替代文字为“{marker}”的二维码占位图应在每一项中各有一个。",
+            detail=f"{len(blips)} placeholders for {len(pngs)} items",
+        )
+    relationships = etree.fromstring(parts["word/_rels/document.xml.rels"], _PARSER)
+    known = {item.get("Id") for item in relationships}
+    for number, (blip, png) in enumerate(zip(blips, pngs, strict=True), 1):
+        name = f"{_OWN_PICTURE}{number}"
+        blip.set(f"{{{_R}}}embed", name)
+        parts[f"word/media/{name}.png"] = png
+        if name not in known:
+            target = {"Id": name, "Type": f"{_R}/image", "Target": f"media/{name}.png"}
+            etree.SubElement(relationships, f"{{{_REL}}}Relationship", target)
+    for name, tree in (("word/document.xml", root), ("word/_rels/document.xml.rels", relationships)):
+        parts[name] = etree.tostring(tree, xml_declaration=True, encoding="UTF-8", standalone=True)
+    return write_docx(parts)
+
+
+def placeholder_size(side_px: int, number: int) -> tuple[int, int]:
+    """Return the size in pixels by which the placeholder of an item is known in the PDF, no two alike.
+
+    Args:
+        side_px: Side of the template's own placeholder, whose size is none of these.
+        number: The item, from 0.
+    """
+    return side_px + number % _SIZES_IN_ROW, side_px + 1 + number // _SIZES_IN_ROW
+
+
+def placeholder_png(width: int, height: int) -> bytes:
+    """Return a grey 8-bit PNG of that size in pixels."""
+
+    def chunk(kind: bytes, content: bytes) -> bytes:
+        check = struct.pack(">I", zlib.crc32(kind + content))
+        return struct.pack(">I", len(content)) + kind + content + check
+
+    edge = bytes((0, *[_FRAME_GREY] * width))
+    row = bytes((0, _FRAME_GREY, *[0xFF] * (width - 2), _FRAME_GREY))
+    packed = zlib.compress(edge + row * (height - 2) + edge, 1)
+    head = struct.pack(">IIBBBBB", width, height, 8, 0, 0, 0, 0)
+    return b"\x89PNG\r\n\x1a\n" + chunk(b"IHDR", head) + chunk(b"IDAT", packed) + chunk(b"IEND", b"")
+
+
+def _marked_blips(root: Any, marker: str) -> list[Any]:
+    holders = (item.getparent() for item in root.iter(f"{{{_WP}}}docPr") if item.get("descr") == marker)
+    return [blip for holder in holders if holder is not None for blip in holder.iter(f"{{{_A}}}blip")]
+
+
 def picture_part(parts: dict[str, bytes], marker: str) -> str:
     """Return the part name of the placeholder picture.
 
@@ -43,13 +115,7 @@ def picture_part(parts: dict[str, bytes], marker: str) -> str:
         SealError: As `swap_picture`.
     """
     root = etree.fromstring(parts["word/document.xml"], _PARSER)
-    targets: set[str | None] = set()
-    for properties in root.iter(f"{{{_WP}}}docPr"):
-        if properties.get("descr") != marker:
-            continue
-        holder = properties.getparent()
-        if holder is not None:
-            targets.update(blip.get(f"{{{_R}}}embed") for blip in holder.iter(f"{{{_A}}}blip"))
+    targets = {blip.get(f"{{{_R}}}embed") for blip in _marked_blips(root, marker)}
     if len(targets) != 1:
         raise SealError(
             f"模板中应有且只有一个替代文字为“{marker}”的二维码占位图。", detail=f"{len(targets)} found"

@@ -6,7 +6,7 @@ from dataclasses import dataclass, field
 from datetime import date
 from enum import StrEnum
 from pathlib import Path
-from typing import Any
+from typing import Any, Literal
 
 
 @dataclass(frozen=True, slots=True)
@@ -67,6 +67,9 @@ class VerifyRule:
         ref: Pointer to the reference number (发文字号).
         date: Pointer to the ISO date of the document (成文日期).
         facts: Further public facts, in the order in which they are signed.
+        each: Pointer to a list whose items are sealed one by one, each with its own QR code; all other
+            pointers are then relative to the item.
+        digest: Pointers to the values of an item that its token's keyed digest covers, in their order.
     """
 
     doc_type: int
@@ -74,6 +77,8 @@ class VerifyRule:
     ref: str | None
     date: str | None
     facts: tuple[FactRule, ...] = ()
+    each: str | None = None
+    digest: tuple[str, ...] = ()
 
 
 @dataclass(frozen=True, slots=True)
@@ -177,6 +182,7 @@ class TemplateSpec:
         file_name: Pattern of the download name; ``{title}``, ``{host.name}`` name fields of the data.
         sha256: Hex digest over docx, schema and manifest.
         rules: What the schema cannot say of the data.
+        layout: ``document``, or ``labels`` for a template of one label that is repeated over sheets.
     """
 
     template_id: str
@@ -193,6 +199,7 @@ class TemplateSpec:
     file_name: str
     sha256: str
     rules: tuple[DataRule, ...] = ()
+    layout: Literal["document", "labels"] = "document"
 
 
 @dataclass(frozen=True, slots=True)
@@ -305,19 +312,36 @@ class Verdict:
 
 
 @dataclass(frozen=True, slots=True)
+class SealedItem:
+    """One of the items of a document that are sealed one by one.
+
+    Attributes:
+        pointer: JSON Pointer of the item in the request data.
+        document_id: Hex rid of its token.
+        verify_url: What its QR says.
+    """
+
+    pointer: str
+    document_id: str
+    verify_url: str
+
+
+@dataclass(frozen=True, slots=True)
 class RenderedDocument:
     """A finished document in both of its forms.
 
     Attributes:
         template_id: Template it came from.
-        document_id: Hex rid; the same input gives the same id.
-        verify_url: What the QR says.
+        document_id: Hex rid; the same input gives the same id. For several sealed items a digest of their
+            ids.
+        verify_url: What the QR says; for several, the first.
         docx: Bytes with the real QR.
         pdf: Bytes with the real QR; ``None`` when only the docx was asked for.
         pages: Page count of the PDF.
         file_stem: Safe download name without extension.
         warnings: Chinese sentences.
         timings_s: Seconds by stage.
+        items: What was sealed one by one; empty for a document that has one seal.
     """
 
     template_id: str
@@ -329,3 +353,4 @@ class RenderedDocument:
     file_stem: str
     warnings: tuple[str, ...] = ()
     timings_s: Mapping[str, float] = field(default_factory=dict)
+    items: tuple[SealedItem, ...] = ()

@@ -11,8 +11,7 @@ The rules a template owner needs:
 * Every field that the schema declares exists; one that the request left out is ``none`` and prints nothing.
 * A misspelt name is an error, at load where it can be seen, else when the line is rendered.
 * A line feed in a value is a line break in the document, a tab is a tab.
-* Two directives set what Word cannot hold as a tag: ``{% indent LEFT, RIGHT %}`` and ``{% size POINTS %}``
-  (see `service.fill.directives`).
+* Two directives set what Word cannot hold as a tag: ``{% indent LEFT, RIGHT %}`` and ``{% size POINTS %}`` (see `service.fill.directives`).
 * Filters: see `service.fill.typeset`.
 """
 
@@ -33,8 +32,9 @@ from service.archive import read_docx, write_docx
 from service.errors import TemplateError
 from service.fill import lists, typeset
 from service.fill.directives import move_directives
+from service.fill.lists import award_name
 
-__all__ = ["complete", "fill_docx", "template_variables"]
+__all__ = ["award_name", "complete", "fill_docx", "template_variables"]
 
 _CACHED_TEMPLATES = 64
 _LONGEST_REPEAT = 100_000

@@ -5,7 +5,8 @@ open. So the owner writes a directive as text in the paragraph, and it is moved 
 properties when the template is loaded:
 
 * ``{% indent LEFT, RIGHT %}``: indents in twips (1/20 pt) of this paragraph.
-* ``{% size POINTS %}``: type size of all its text, with an exact line of the same height.
+* ``{% size POINTS, LINE, BEFORE %}``: type size of all its text, exact height of its line (if left out, the
+  same) and space above it (if left out, the style's), all in points.
 """
 
 import re
@@ -55,7 +56,7 @@ def _cut(texts: list[Any], start: int, end: int) -> None:
 
 
 def _indent(paragraph: Any, expression: str) -> None:
-    left, _, right = _split(expression)
+    left, right = (*_split(expression), "0")[:2]
     indent = _child(_child(paragraph, "pPr", ""), "ind", _BEFORE_INDENT)
     indent.attrib.clear()
     values = {"left": left, "right": right, "firstLine": "0"}
@@ -63,24 +64,33 @@ def _indent(paragraph: Any, expression: str) -> None:
         indent.set(f"{_W}{name}", value if name == "firstLine" else f"{{{{ {value} }}}}")
 
 
-def _split(expression: str) -> tuple[str, str, str]:
-    depth = 0
+def _split(expression: str) -> list[str]:
+    """Return the arguments of a directive, parted by the commas outside all brackets."""
+    arguments, depth, begun = [], 0, 0
     for position, char in enumerate(expression):
         depth += (char in "([{") - (char in ")]}")
         if char == "," and not depth:
-            return expression[:position].strip(), ",", expression[position + 1 :].strip()
-    return expression, "", "0"
+            arguments.append(expression[begun:position].strip())
+            begun = position + 1
+    return [*arguments, expression[begun:].strip()]
+
+
+def _twentieths(points: str) -> str:
+    return f"{{{{ (({points}) * 20) | round | int }}}}"
 
 
 def _size(paragraph: Any, expression: str) -> None:
+    size_pt, line_pt, before_pt = (*_split(expression), "", "")[:3]
     spacing = _child(_child(paragraph, "pPr", ""), "spacing", _BEFORE_SPACING)
-    spacing.set(f"{_W}line", f"{{{{ (({expression}) * 20) | round | int }}}}")
+    if before_pt:
+        spacing.set(f"{_W}before", _twentieths(before_pt))
+    spacing.set(f"{_W}line", _twentieths(line_pt or size_pt))
     spacing.set(f"{_W}lineRule", "exact")
     for run in paragraph.findall(f"{_W}r"):
         properties = _child(run, "rPr", "")
         for name in ("sz", "szCs"):
             size = _child(properties, name, f"{_BEFORE_SIZE} sz" if name == "szCs" else _BEFORE_SIZE)
-            size.set(f"{_W}val", f"{{{{ (({expression}) * 2) | round | int }}}}")
+            size.set(f"{_W}val", f"{{{{ (({size_pt}) * 2) | round | int }}}}")
 
 
 def _child(parent: Any, name: str, before: str) -> Any:

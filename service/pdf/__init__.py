@@ -9,6 +9,7 @@ from service.pdf.read import (
     PdfLimits,
     PictureSpot,
     find_picture,
+    find_pictures,
     is_scan,
     page_count,
     pdf_text,
@@ -16,6 +17,7 @@ from service.pdf.read import (
     pypdf_text,
     render_pages,
     render_spot,
+    render_spots,
 )
 
 __all__ = [
@@ -24,6 +26,7 @@ __all__ = [
     "PdfStamp",
     "PictureSpot",
     "find_picture",
+    "find_pictures",
     "finish_pdf",
     "is_scan",
     "page_count",
@@ -32,4 +35,5 @@ __all__ = [
     "pypdf_text",
     "render_pages",
     "render_spot",
+    "render_spots",
 ]

@@ -42,6 +42,7 @@ class PdfStamp:
         height_px: Its height.
         rows: Its rows, one bit a pixel, each row padded to a byte, 1 is white.
         dated: Stands in for the times of creation and change, so that the same input gives the same bytes.
+        placeholder_height_px: Height of the placeholder, if it is no square.
     """
 
     placeholder_px: int
@@ -49,6 +50,12 @@ class PdfStamp:
     height_px: int
     rows: bytes
     dated: date | None = None
+    placeholder_height_px: int | None = None
+
+    @property
+    def placeholder(self) -> tuple[int, int]:
+        """Width and height of the placeholder in pixels."""
+        return self.placeholder_px, self.placeholder_height_px or self.placeholder_px
 
 
 @dataclass(frozen=True, slots=True)
@@ -66,30 +73,32 @@ class FinishedPdf:
     loose_fonts: frozenset[str]
 
 
-def finish_pdf(pdf: bytes, stamp: PdfStamp) -> FinishedPdf:
-    """Swap the placeholder for the QR and make everything that varies constant.
+def finish_pdf(pdf: bytes, *stamps: PdfStamp) -> FinishedPdf:
+    """Swap each placeholder for its QR and make everything that varies constant, in one rewrite.
 
     Args:
         pdf: LibreOffice's output.
-        stamp: What to put in.
+        stamps: What to put in; the first has the date.
 
     Returns:
         The finished file.
 
     Raises:
-        SealError: The placeholder is not there exactly once.
+        SealError: A placeholder is not there exactly once.
     """
     reader = pypdf.PdfReader(io.BytesIO(pdf))
     writer = pypdf.PdfWriter(clone_from=reader)
     writer.pdf_header = reader.pdf_header
-    pictures = [item for item in _pictures(writer) if _side(item) == (stamp.placeholder_px,) * 2]
-    if len(pictures) != 1:
-        raise SealError(
-            "模板中的二维码占位图没有出现在成品中，或出现了多次，请检查模板。",
-            detail=f"{len(pictures)} image objects of {stamp.placeholder_px} px",
-        )
-    _replace_picture(writer, pictures[0], stamp)
-    _make_dates_constant(writer, stamp.dated or _EPOCH)
+    pictures = list(_pictures(writer))
+    for stamp in stamps:
+        found = [place for place, size in pictures if size == stamp.placeholder]
+        if len(found) != 1:
+            raise SealError(
+                "模板中的二维码占位图没有出现在成品中，或出现了多次，请检查模板。",
+                detail=f"{len(found)} image objects of {stamp.placeholder} px",
+            )
+        _replace_picture(writer, found[0], stamp)
+    _make_dates_constant(writer, next((stamp.dated for stamp in stamps if stamp.dated), _EPOCH))
     _make_profiles_constant(writer)
     fonts, loose = _fonts(writer)
     _set_id(writer)
@@ -116,21 +125,19 @@ def _objects(writer: pypdf.PdfWriter) -> Iterator[Any]:
     return (item for item in writer._objects if item is not None)
 
 
-def _pictures(writer: pypdf.PdfWriter) -> Iterator[StreamObject]:
-    for item in _objects(writer):
+def _pictures(writer: pypdf.PdfWriter) -> Iterator[tuple[int, tuple[int, int]]]:
+    """Yield place in the writer and size in pixels of every picture."""
+    for place, item in enumerate(writer._objects):
         if isinstance(item, StreamObject) and item.get("/Subtype") == "/Image":
-            yield item
-
-
-def _side(picture: StreamObject) -> tuple[int, int]:
-    return _integer(picture["/Width"]), _integer(picture["/Height"])
+            yield place, (_integer(item["/Width"]), _integer(item["/Height"]))
 
 
 def _integer(value: Any) -> int:
     return int(value)
 
 
-def _replace_picture(writer: pypdf.PdfWriter, old: StreamObject, stamp: PdfStamp) -> None:
+def _replace_picture(writer: pypdf.PdfWriter, number: int, stamp: PdfStamp) -> None:
+    old: Any = writer._objects[number]
     for key in ("/SMask", "/Mask"):
         if key in old:
             raise SealError("模板中的二维码占位图不应带透明度，请检查模板。", detail=f"placeholder has {key}")
@@ -146,7 +153,6 @@ def _replace_picture(writer: pypdf.PdfWriter, old: StreamObject, stamp: PdfStamp
             NameObject("/BitsPerComponent"): NumberObject(1),
         }
     )
-    number = writer._objects.index(old)
     packed = new.flate_encode()
     packed.indirect_reference = IndirectObject(number + 1, 0, writer)
     writer._objects[number] = packed

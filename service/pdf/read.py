@@ -2,7 +2,7 @@
 
 import io
 import threading
-from collections.abc import Iterator
+from collections.abc import Iterator, Sequence
 from contextlib import contextmanager
 from dataclasses import dataclass
 from typing import Any
@@ -132,28 +132,37 @@ def picture_sizes(pdf: bytes) -> list[tuple[int, int]]:
 
 
 def find_picture(pdf: bytes, side_px: int) -> PictureSpot:
-    """Find the one square picture of that pixel size.
+    """Find the one square picture of that pixel size; see `find_pictures`."""
+    return find_pictures(pdf, [(side_px, side_px)])[0]
+
+
+def find_pictures(pdf: bytes, sizes_px: Sequence[tuple[int, int]]) -> list[PictureSpot]:
+    """Find pictures by their size in pixels, each there once.
 
     Args:
         pdf: A file of our own making.
-        side_px: Pixel side of the placeholder.
+        sizes_px: Width and height of each.
+
+    Returns:
+        Their places, in the order of ``sizes_px``.
 
     Raises:
-        SealError: There is none, or more than one.
+        SealError: One is missing, or there more than once.
     """
-    spots = []
+    spots: dict[tuple[int, int], list[PictureSpot]] = {size: [] for size in sizes_px}
     with _opened(pdf) as document:
         for number, page in enumerate(document):
             for item in page.get_objects(filter=[pypdfium2.raw.FPDF_PAGEOBJ_IMAGE]):
-                if item.get_px_size() == (side_px, side_px):
-                    spots.append(PictureSpot(number, *item.get_bounds()))
+                if (size := tuple(item.get_px_size())) in spots:
+                    spots[size].append(PictureSpot(number, *item.get_bounds()))
             page.close()
-    if len(spots) != 1:
-        raise SealError(
-            "模板中的二维码占位图没有出现在成品中，或出现了多次，请检查模板。",
-            detail=f"{len(spots)} pictures of {side_px} px",
-        )
-    return spots[0]
+    for size, found in spots.items():
+        if len(found) != 1:
+            raise SealError(
+                "模板中的二维码占位图没有出现在成品中，或出现了多次，请检查模板。",
+                detail=f"{len(found)} pictures of {size} px",
+            )
+    return [spots[size][0] for size in sizes_px]
 
 
 def render_spot(pdf: bytes, spot: PictureSpot, dpi: int) -> Image.Image:
@@ -164,8 +173,19 @@ def render_spot(pdf: bytes, spot: PictureSpot, dpi: int) -> Image.Image:
         spot: The place.
         dpi: Dots per inch.
     """
+    return next(render_spots(pdf, [spot], dpi))
+
+
+def render_spots(pdf: bytes, spots: Sequence[PictureSpot], dpi: int) -> Iterator[Image.Image]:
+    """Rasterise the places of pictures one after the other, in grey; the file is opened once."""
     with _opened(pdf) as document:
-        page = document[spot.page]
+        for spot in spots:
+            yield _rendered(document, spot, dpi)
+
+
+def _rendered(document: Any, spot: PictureSpot, dpi: int) -> Image.Image:
+    page = document[spot.page]
+    try:
         width, height = page.get_size()
         edges = (spot.left_pt, spot.bottom_pt, width - spot.right_pt, height - spot.top_pt)
         bitmap = page.render(
@@ -175,8 +195,9 @@ def render_spot(pdf: bytes, spot: PictureSpot, dpi: int) -> Image.Image:
             grayscale=True,
         )
         image: Image.Image = bitmap.to_pil().copy()
+    finally:
         page.close()
-        return image
+    return image
 
 
 def render_pages(

@@ -4,29 +4,47 @@ import hashlib
 import json
 import time
 import unicodedata
-from collections.abc import Callable, Iterator, Mapping
+from collections.abc import Callable, Iterator, Mapping, Sequence
 from contextlib import contextmanager
-from dataclasses import dataclass, field, replace
+from dataclasses import asdict, dataclass, field, replace
 from datetime import date
-from typing import Any
+from typing import Any, Literal
 from urllib.parse import urlsplit
 
 from service.archive import read_docx, write_docx
 from service.catalog import Catalog
 from service.convert import Cancelled, Converter
-from service.docx import swap_picture
+from service.docx import set_pictures, swap_picture
 from service.errors import ConverterUnavailable, LayoutOverflow, SealError
-from service.fill import fill_docx
-from service.model import Claims, Deadline, OutputFormat, RenderedDocument, Submission, TemplateSpec
-from service.pdf import PdfStamp, find_picture, finish_pdf, page_count, pdf_text, render_spot
+from service.model import (
+    Claims,
+    Deadline,
+    OutputFormat,
+    RenderedDocument,
+    SealedItem,
+    Submission,
+    TemplateSpec,
+)
+from service.pdf import (
+    PdfStamp,
+    PictureSpot,
+    find_pictures,
+    finish_pdf,
+    page_count,
+    pdf_text,
+    render_spots,
+)
 from service.pdf.sign import sign_pdf
+from service.pipeline.filling import Filled, fill
 from service.pipeline.naming import as_text, file_stem, pick
 from service.schema import Validator, parse_json
 from service.verification import (
     KeyRing,
     Seal,
+    TokenKey,
     decode_symbols,
     docx_text,
+    label_text,
     make_seal,
     packed_rows,
     png_bytes,
@@ -113,11 +131,11 @@ class Renderer:
         draft: bool = False,
         cancelled: Cancelled | None = None,
     ) -> RenderedDocument:
-        """Turn request bytes into a finished document.
+        """Turn request bytes, JSON as UTF-8, into a finished document.
 
         Args:
             template_id: Which template.
-            body: JSON as UTF-8.
+            body: The request.
             deadline: Covers everything, the wait for a converter included.
             output: A docx alone is also made while LibreOffice is missing.
             draft: Mark the pages and the token as 草稿.
@@ -133,25 +151,27 @@ class Renderer:
         with clock.stage("schema"):
             submission = self.check(template_id, body)
         with clock.stage("fill"):
-            docx = self._fill(spec, submission.data, draft)
+            filled = fill(spec, submission.data, self._extras(draft))
         warnings = list(submission.warnings)
         with clock.stage("convert"):
-            pdf = self._convert(docx, deadline, output, warnings, cancelled)
+            pdf = self._convert(filled.docx, deadline, output, warnings, cancelled)
         with clock.stage("seal"):
-            seal, finished, pages = self._seal(spec, submission.data, docx, pdf, draft, warnings)
-            docx = swap_picture(docx, spec.qr.marker, png_bytes(seal.symbol))
-        wanted = bool(finished) and not draft and output is not OutputFormat.DOCX
-        finished = self._signed(finished, clock, warnings) if wanted else finished
+            seals, finished, pages = self._seal(spec, submission.data, filled, pdf, draft)
+            docx = _with_symbols(spec, filled, seals)
+        warnings += _dropped(seals)
+        if finished and not draft and output is not OutputFormat.DOCX:
+            finished = self._signed(finished, clock, warnings)
         return RenderedDocument(
             template_id=template_id,
-            document_id=seal.document_id,
-            verify_url=seal.url,
+            document_id=_document_id(seals),
+            verify_url=seals[0].url,
             docx=docx,
             pdf=finished,
             pages=pages,
             file_stem=file_stem(spec.file_name, submission.data, spec.title),
             warnings=tuple(warnings),
             timings_s=clock.seconds,
+            items=_items(spec, filled, seals),
         )
 
     def bundle(self, document: RenderedDocument) -> bytes:
@@ -164,6 +184,7 @@ class Renderer:
             "template": {"id": spec.template_id, "version": spec.version, "sha256": spec.sha256},
             "pages": document.pages,
             "warnings": list(document.warnings),
+            **({"documents": [asdict(item) for item in document.items]} if document.items else {}),
             "files": [
                 {"name": name, "size": len(content), "sha256": hashlib.sha256(content).hexdigest()}
                 for name, content in files.items()
@@ -172,9 +193,8 @@ class Renderer:
         text = json.dumps(manifest, ensure_ascii=False, indent=2) + "\n"
         return write_docx({**files, "manifest.json": text.encode()})
 
-    def _fill(self, spec: TemplateSpec, data: Mapping[str, Any], draft: bool) -> bytes:
-        extras = {"verify_host": urlsplit(self._base_url).netloc, "draft": draft}
-        return fill_docx(spec.docx, data, extras, schema=spec.schema)
+    def _extras(self, draft: bool) -> dict[str, Any]:
+        return {"verify_host": urlsplit(self._base_url).netloc, "draft": draft}
 
     def _convert(
         self,
@@ -193,40 +213,49 @@ class Renderer:
             return b""
 
     def _seal(
-        self,
-        spec: TemplateSpec,
-        data: Mapping[str, Any],
-        docx: bytes,
-        pdf: bytes,
-        draft: bool,
-        warnings: list[str],
-    ) -> tuple[Seal, bytes, int]:
+        self, spec: TemplateSpec, data: Mapping[str, Any], filled: Filled, pdf: bytes, draft: bool
+    ) -> tuple[list[Seal], bytes, int]:
         key = self._keyring.signing_key(self._issuer)
-        master = self._keyring.master
-        claims = _claims(spec, data, draft)
-        claims = replace(claims, docx_text_mac=text_mac(master, key.kid, "hd", docx_text(read_docx(docx))))
+        pages, text = 0, ""
         if pdf:
-            pages = page_count(pdf)
+            pages, text = page_count(pdf), pdf_text(pdf)
+            filled.check_pages(pages)
             _check_pages(spec, data, pages)
-            text = pdf_text(pdf)
             _check_text(data, text)
-            claims = replace(claims, pages=pages, pdf_text_mac=text_mac(master, key.kid, "hp", text))
-        seal = make_seal(claims, spec.verify.facts, key, self._base_url, spec.qr)
-        if seal.dropped:
-            warnings.append(f"二维码容量有限，未写入：{'、'.join(seal.dropped)}。")
-        finished = self._finish(spec, pdf, seal, claims.issued_on) if pdf else b""
-        return seal, finished, claims.pages or 0
+        if filled.items is None:
+            claims = _claims(spec, data, draft)
+            docx_mac = self._mac(key, "hd", docx_text(read_docx(filled.docx)))
+            claims = replace(claims, docx_text_mac=docx_mac)
+            if pdf:
+                claims = replace(claims, pages=pages, pdf_text_mac=self._mac(key, "hp", text))
+            every = [claims]
+        else:
+            every = [self._item_claims(spec, item, key, draft) for item in filled.items]
+        seals = [make_seal(claims, spec.verify.facts, key, self._base_url, spec.qr) for claims in every]
+        finished = self._finish(filled, pdf, seals, every[0].issued_on) if pdf else b""
+        return seals, finished, pages
 
-    def _finish(self, spec: TemplateSpec, pdf: bytes, seal: Seal, dated: date | None) -> bytes:
-        width_px, height_px, rows = packed_rows(seal.symbol, _PDF_MODULE_PX)
-        spot = find_picture(pdf, spec.qr.placeholder_px)
-        stamp = PdfStamp(spec.qr.placeholder_px, width_px, height_px, rows, dated)
-        finished = finish_pdf(pdf, stamp)
+    def _mac(self, key: TokenKey, domain: Literal["hp", "hd", "lb"], text: str) -> bytes:
+        return text_mac(self._keyring.master, key.kid, domain, text)
+
+    def _item_claims(self, spec: TemplateSpec, item: Mapping[str, Any], key: TokenKey, draft: bool) -> Claims:
+        """Return what the token of one item says; its digest covers values, not a page that others share."""
+        claims = _claims(spec, item, draft)
+        if not spec.verify.digest:
+            return claims
+        values = label_text([as_text(pick(item, pointer)) for pointer in spec.verify.digest])
+        return replace(claims, pdf_text_mac=self._mac(key, "lb", values))
+
+    def _finish(self, filled: Filled, pdf: bytes, seals: Sequence[Seal], dated: date | None) -> bytes:
+        spots = find_pictures(pdf, filled.placeholders)
+        stamps = []
+        for seal, (width, height) in zip(seals, filled.placeholders, strict=True):
+            width_px, height_px, rows = packed_rows(seal.symbol, _PDF_MODULE_PX)
+            stamps.append(PdfStamp(width, width_px, height_px, rows, dated, height))
+        finished = finish_pdf(pdf, *stamps)
         if finished.loose_fonts:
             raise SealError("成品中有未嵌入的字体。", detail="、".join(sorted(finished.loose_fonts)))
-        readings = (decode_symbols(render_spot(finished.pdf, spot, dpi)) for dpi in _SELF_CHECK_DPI)
-        if not any(reading == (seal.url,) for reading in readings):
-            raise SealError("成品中的二维码无法读出，请检查模板中二维码的大小与位置。")
+        _check_symbols(finished.pdf, spots, seals)
         return finished.pdf
 
     def _signed(self, pdf: bytes, clock: _Clock, warnings: list[str]) -> bytes:
@@ -240,6 +269,47 @@ class Renderer:
             return pdf
         with clock.stage("sign"):
             return sign_pdf(pdf, key.certificate.der, key.sign)
+
+
+def _check_symbols(pdf: bytes, spots: Sequence[PictureSpot], seals: Sequence[Seal]) -> None:
+    waiting = list(zip(spots, seals, strict=True))
+    for dpi in _SELF_CHECK_DPI:
+        crops = render_spots(pdf, [spot for spot, _ in waiting], dpi)
+        readings = [decode_symbols(crop) for crop in crops]
+        waiting = [pair for pair, reading in zip(waiting, readings, strict=True) if reading != (pair[1].url,)]
+        if not waiting:
+            return
+    raise SealError("成品中的二维码无法读出，请检查模板中二维码的大小与位置。")
+
+
+def _with_symbols(spec: TemplateSpec, filled: Filled, seals: Sequence[Seal]) -> bytes:
+    pngs = [png_bytes(seal.symbol) for seal in seals]
+    if filled.items is None:
+        return swap_picture(filled.docx, spec.qr.marker, pngs[0])
+    return set_pictures(filled.docx, spec.qr.marker, pngs)
+
+
+def _dropped(seals: Sequence[Seal]) -> Iterator[str]:
+    for number, seal in enumerate(seals, 1):
+        if seal.dropped:
+            which = f"（第 {number} 项）" if len(seals) > 1 else ""
+            yield f"二维码容量有限，未写入{which}：{'、'.join(seal.dropped)}。"
+
+
+def _document_id(seals: Sequence[Seal]) -> str:
+    """Return the id of the token; of several, a digest of their ids in order."""
+    if len(seals) == 1:
+        return seals[0].document_id
+    return hashlib.sha256("".join(seal.document_id for seal in seals).encode()).hexdigest()[:16]
+
+
+def _items(spec: TemplateSpec, filled: Filled, seals: Sequence[Seal]) -> tuple[SealedItem, ...]:
+    if filled.items is None:
+        return ()
+    return tuple(
+        SealedItem(f"{spec.verify.each}/{number}", seal.document_id, seal.url)
+        for number, seal in enumerate(seals)
+    )
 
 
 def _issued_on(spec: TemplateSpec, data: Mapping[str, Any]) -> date | None:

@@ -33,25 +33,6 @@ _PROBLEMS = {
 }
 
 
-_UPLOAD = {
-    "type": "object",
-    "properties": {
-        "file": {
-            "type": "string",
-            "format": "binary",
-            "description": "PDF、docx，或扫描图片（PNG、JPEG）",
-        }
-    },
-    "required": ["file"],
-}
-_TOKEN = {
-    "type": "object",
-    "properties": {"token": {"type": "string", "description": "二维码中的网址或数字"}},
-    "required": ["token"],
-    "additionalProperties": False,
-}
-
-
 def build_openapi(templates: Iterable[TemplateSpec], base_url: str) -> dict[str, Any]:
     """Return the description of every operation.
 
@@ -160,23 +141,38 @@ def _template_paths() -> dict[str, Any]:
     }
 
 
+_VERDICT = {"application/json": {"schema": {"$ref": "#/components/schemas/Verdict"}}}
+_UPLOAD = {
+    "type": "object",
+    "properties": {
+        "file": {
+            "type": "string",
+            "format": "binary",
+            "description": "PDF、docx，或扫描图片（PNG、JPEG）",
+        }
+    },
+    "required": ["file"],
+}
+_TOKEN = {
+    "type": "object",
+    "properties": {"token": {"type": "string", "description": "二维码中的网址或数字"}},
+    "required": ["token"],
+    "additionalProperties": False,
+}
+
+
 def _verify_paths() -> dict[str, Any]:
-    verdict = {"application/json": {"schema": {"$ref": "#/components/schemas/Verdict"}}}
+    asked = {"application/json": {"schema": _TOKEN}, "multipart/form-data": {"schema": _UPLOAD}}
+    page = {"text/html": {"schema": {"type": "string"}}, **_VERDICT}
     return {
         "/v1/verify": {
             "post": {
                 "operationId": "verify",
                 "summary": "核验二维码或文件",
                 "tags": ["核验"],
-                "requestBody": {
-                    "required": True,
-                    "content": {
-                        "application/json": {"schema": _TOKEN},
-                        "multipart/form-data": {"schema": _UPLOAD},
-                    },
-                },
+                "requestBody": {"required": True, "content": asked},
                 "responses": {
-                    "200": {"description": "结论", "content": verdict},
+                    "200": {"description": "结论", "content": _VERDICT},
                     **_problems("400", "413", "415", "422", "500", "503"),
                 },
             }
@@ -187,13 +183,7 @@ def _verify_paths() -> dict[str, Any]:
                 "summary": "二维码指向的核验页；按 Accept 返回 HTML 或 JSON",
                 "tags": ["核验"],
                 "parameters": [_path("digits", "二维码中的数字")],
-                "responses": {
-                    "200": {
-                        "description": "结论",
-                        "content": {"text/html": {"schema": {"type": "string"}}, **verdict},
-                    },
-                    **_problems("404"),
-                },
+                "responses": {"200": {"description": "结论", "content": page}, **_problems("404")},
             }
         },
     }

@@ -4,12 +4,13 @@ import sys
 from collections.abc import Callable, Mapping
 from pathlib import Path
 
-from templates.authoring import commendation, notice, plan_form, summary_report
+from templates.authoring import commendation, notice, plan_form, plaque_labels, summary_report
 
 BUILDERS: Mapping[str, Callable[[], bytes]] = {
     "commendation": commendation.build,
     "notice": notice.build,
     "plan-form": plan_form.build,
+    "plaque-labels": plaque_labels.build,
     "summary-report": summary_report.build,
 }
 """Template id to the function that builds its ``template.docx``."""

@@ -46,16 +46,39 @@ def picture(relationship: str, name: str, description: str, box: Box, *, number:
         box: Where it stands.
         number: Unique id and stacking order.
     """
-    cx, cy = box.size_emu
-    graphic = (
+    doc_pr = f'<wp:docPr id="{number}" name="{name}" descr="{description}"/>'
+    graphic = _picture(relationship, name, description, box.size_emu, number)
+    return f"<w:r>{_anchor(box, doc_pr, graphic, number)}</w:r>"
+
+
+def inline_picture(relationship: str, name: str, description: str, side_mm: float, *, number: int) -> str:
+    """Return a run with a square picture that stands in the line like a character.
+
+    Args:
+        relationship: Id of the image relationship.
+        name: Name of the picture.
+        description: Alternative text.
+        side_mm: Its side.
+        number: Unique id.
+    """
+    size = Box(0, 0, side_mm, side_mm).size_emu
+    return (
+        '<w:r><w:drawing><wp:inline distT="0" distB="0" distL="0" distR="0">'
+        f'<wp:extent cx="{size[0]}" cy="{size[1]}"/><wp:docPr id="{number}" name="{name}" descr="{description}"/>'
+        f"<wp:cNvGraphicFramePr/>{_picture(relationship, name, description, size, number)}"
+        "</wp:inline></w:drawing></w:r>"
+    )
+
+
+def _picture(relationship: str, name: str, description: str, size: tuple[int, int], number: int) -> str:
+    cx, cy = size
+    return (
         f'<a:graphic><a:graphicData uri="{_DRAWING}/picture"><pic:pic><pic:nvPicPr>'
         f'<pic:cNvPr id="{number}" name="{name}" descr="{description}"/><pic:cNvPicPr/></pic:nvPicPr>'
         f'<pic:blipFill><a:blip r:embed="{relationship}"/><a:stretch><a:fillRect/></a:stretch></pic:blipFill>'
         f'<pic:spPr><a:xfrm><a:off x="0" y="0"/><a:ext cx="{cx}" cy="{cy}"/></a:xfrm>'
         '<a:prstGeom prst="rect"><a:avLst/></a:prstGeom></pic:spPr></pic:pic></a:graphicData></a:graphic>'
     )
-    doc_pr = f'<wp:docPr id="{number}" name="{name}" descr="{description}"/>'
-    return f"<w:r>{_anchor(box, doc_pr, graphic, number)}</w:r>"
 
 
 def text_box(name: str, content: str, box: Box, *, number: int) -> str:

@@ -75,3 +75,8 @@ def cell(widths: Sequence[int], *content: str, merge: str = "") -> str:
         f'<w:tc><w:tcPr><w:tcW w:w="{sum(widths)}" w:type="dxa"/>{span}{down}<w:vAlign w:val="center"/></w:tcPr>'
         f"{inner}</w:tc>"
     )
+
+
+def row_tag(widths: Sequence[int], tag: str) -> str:
+    """Return the row that holds a row-level tag and vanishes when filled."""
+    return row(cell(widths, paragraph("FormLabel", f"{{%tr {tag} %}}")))

@@ -6,7 +6,7 @@ of the form. Widths are given in mm and scaled to the table.
 
 from templates.authoring.docx_parts import block, control, paragraph, run
 from templates.authoring.form_styles import form_styles
-from templates.authoring.form_table import cell, columns, row, table
+from templates.authoring.form_table import cell, columns, row, row_tag, table
 from templates.authoring.page import opening, pack, section
 
 MODULES = {
@@ -22,6 +22,8 @@ _INFO = columns(34, 21.5, 33, 21.5, 46)
 _LABEL, _REST = _INFO[:1], _INFO[1:]
 _ACTIVITY = columns(22, 134)
 _TITLE_CHARACTERS = 20  # 2号 characters in 156 mm
+# 500 字 and some digits, in so few paragraphs that they surely fit on a page.
+_FITS_A_PAGE = "activity.body | length <= 560 and activity.body | paragraphs | length <= 6"
 _TAB = "<w:r><w:tab/></w:r>"
 
 
@@ -126,7 +128,10 @@ def _contact() -> tuple[str, ...]:
 
 
 def _activities() -> str:
-    """One table for each activity; its first row is repeated on each page that the table goes on to."""
+    """One table for each activity, whole on a page if its text has the length that the form asks for.
+
+    A longer one breaks over pages, and its first row is repeated on each.
+    """
     label, rest = _ACTIVITY[:1], _ACTIVITY[1:]
 
     def part(name: str, text: str) -> str:
@@ -154,7 +159,11 @@ def _activities() -> str:
             part("时  间", "{{ activity.time }}"),
             part("地  点", "{{ activity.place }}"),
             part("人  员", "{{ activity.participants }}"),
+            row_tag(_ACTIVITY, f"if {_FITS_A_PAGE}"),
+            row(cell(_ACTIVITY, text)),
+            row_tag(_ACTIVITY, "else"),
             row(cell(_ACTIVITY, text), may_break=True),
+            row_tag(_ACTIVITY, "endif"),
         ),
         block("if loop.last", paragraph("Hair"), control("else"), paragraph("FormGap")),
     )

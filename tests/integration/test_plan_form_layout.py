@@ -283,6 +283,38 @@ def test_head_of_a_broken_table_is_repeated(printed: Make) -> None:
     assert breaks == 3
 
 
+@pytest.mark.parametrize("characters", [100, 300, 500])
+def test_activity_of_the_asked_length_is_whole_on_one_page(printed: Make, characters: int) -> None:
+    body = "\n".join([("科技服务群众" * 100)[: characters // 5]] * 5)
+    activity = {**request("minimal")["activities"][0], "body": body}
+    page = printed("minimal", activities=[activity] * 6)
+    heads = sum("".join(lines).count("（第一阶段）") for lines in texts(page))
+    assert heads == 6  # none is repeated, for none is broken
+
+
+def test_largest_cells_of_an_activity_are_printed_whole(printed: Make) -> None:
+    activity = {
+        "stage": 1,
+        "title": "甲" * 100,
+        "time": "乙" * 100,
+        "place": "丙" * 200,
+        "participants": "丁" * 200,
+        "body": "\n".join(["戊" * 90] * 6),
+    }
+    page = printed("minimal", activities=[activity, activity])
+    text = "".join("".join(lines) for lines in texts(page))
+    assert [text.count(char) for char in "甲乙丙丁戊"] == [400, 200, 400, 400, 1080]  # heads twice
+    assert all(page.lines(number) for number in range(1, len(page.pages) + 1))
+
+
+def texts(page: Printed) -> list[list[str]]:
+    """Return the text of each line of each page."""
+    return [
+        ["".join(char["text"] for char in chars) for _, chars in page.lines(number)]
+        for number in range(1, len(page.pages) + 1)
+    ]
+
+
 def test_head_and_elements_of_an_activity_stay_together(printed: Make) -> None:
     page = printed("long")
     for number in range(1, len(page.pages) + 1):

@@ -15,7 +15,9 @@ from jsonschema import Draft202012Validator, FormatChecker
 from lxml import etree
 
 from service.archive import read_docx
+from service.catalog import load_template
 from service.fill import fill_docx
+from service.pipeline.filling import fill
 from service.schema.place import SchemaMap
 from templates.authoring import __main__ as authoring
 from templates.authoring import notice
@@ -30,10 +32,12 @@ MANIFESTS = {
     name: tomllib.loads((folder / "template.toml").read_text("utf-8")) for name, folder in FOLDERS.items()
 }
 NOTICE, SCHEMA = FOLDERS["notice"], SCHEMAS["notice"]
+REFUSED = {"address-too-long"}
 REQUESTS = [
     (name, path)
     for name, folder in FOLDERS.items()
     for path in (folder / "sample.json", *sorted((ROOT / "fixtures" / name).glob("*.json")))
+    if path.stem not in REFUSED
 ]
 EXTRAS = {"verify_host": "wenyin.example.cn", "draft": True}
 W = "{http://schemas.openxmlformats.org/wordprocessingml/2006/main}"
@@ -43,13 +47,16 @@ REL = "{http://schemas.openxmlformats.org/officeDocument/2006/relationships}"
 
 def filled(name: str, path: Path) -> dict[str, bytes]:
     data = json.loads(path.read_text("utf-8"))
-    return read_docx(fill_docx(TEMPLATES[name], data, EXTRAS, schema=SCHEMAS[name]))
+    return read_docx(fill(load_template(FOLDERS[name]), data, EXTRAS).docx)
 
 
 each_fixture = pytest.mark.parametrize(
     ("name", "path"), REQUESTS, ids=[f"{name}-{path.stem}" for name, path in REQUESTS]
 )
 each_template = pytest.mark.parametrize("name", TEMPLATES)
+each_document = pytest.mark.parametrize(
+    "name", [name for name, manifest in MANIFESTS.items() if manifest.get("layout") != "labels"]
+)
 
 
 def test_shipped_template_is_what_its_source_builds(tmp_path: Path) -> None:
@@ -147,7 +154,7 @@ def test_every_part_is_declared_and_every_relationship_has_its_part(name: str) -
     assert used <= set(targets)
 
 
-@each_template
+@each_document
 def test_draft_mark_is_there_only_in_a_draft(name: str) -> None:
     data = json.loads((FOLDERS[name] / "sample.json").read_text("utf-8"))
     for draft in (True, False):
@@ -156,7 +163,7 @@ def test_draft_mark_is_there_only_in_a_draft(name: str) -> None:
         assert marks == [draft, draft]
 
 
-@each_template
+@each_document
 def test_placeholder_is_a_gray_png_of_the_size_in_the_manifest(name: str) -> None:
     parts = read_docx(TEMPLATES[name])
     side = MANIFESTS[name]["qr"]["placeholder_px"]
@@ -188,6 +195,8 @@ def test_pointers_of_the_manifest_are_fields_of_the_schema(name: str) -> None:
     named = [rule.get(key) for key in ("title", "ref", "date")] + [fact["pointer"] for fact in rule["facts"]]
     for pointer in filter(None, named):
         place = SchemaMap(SCHEMAS[name]).root
+        if "each" in rule:
+            place = place.child(rule["each"][1:]).child(0)
         for step in pointer.split("/")[1:]:
             assert step in place.members, pointer
             place = place.child(step)

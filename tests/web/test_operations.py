@@ -24,7 +24,13 @@ def test_health(server: Server) -> None:
 
 def test_templates_describe_themselves(server: Server) -> None:
     listed = server.get("/v1/templates").json["templates"]
-    assert [item["id"] for item in listed] == ["commendation", "notice", "plan-form", "summary-report"]
+    assert [item["id"] for item in listed] == [
+        "commendation",
+        "notice",
+        "plan-form",
+        "plaque-labels",
+        "summary-report",
+    ]
     one = server.get("/v1/templates/notice").json
     assert one in listed
     assert set(one) >= {"id", "title", "version", "sha256", "formats", "fonts", "pages", "links"}

@@ -1,0 +1,76 @@
+"""Data to docx: one document, or one label repeated over sheets; and which items of it are sealed one by one."""
+
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass
+from typing import Any
+
+from service.docx import placeholder_png, placeholder_size, set_pictures
+from service.errors import LayoutOverflow
+from service.fill import award_name, fill_docx
+from service.labels import compose_sheet, geometry_of, plan_sheet
+from service.model import TemplateSpec
+from service.pipeline.naming import pick
+
+
+@dataclass(frozen=True, slots=True)
+class Filled:
+    """A filled docx, its placeholders still in it.
+
+    Attributes:
+        docx: The bytes.
+        items: Values of what is sealed one by one, as printed; ``None`` when the document is sealed as a whole.
+        placeholders: Size in pixels of each placeholder.
+        pages: How many pages it must have; ``None`` leaves that to the page rule.
+    """
+
+    docx: bytes
+    items: Sequence[Mapping[str, Any]] | None
+    placeholders: Sequence[tuple[int, int]]
+    pages: int | None = None
+
+    def check_pages(self, pages: int) -> None:
+        """Refuse a number of pages other than the planned one.
+
+        Raises:
+            LayoutOverflow: A sheet spilled over, and the next would be a blank one.
+        """
+        if self.pages is not None and pages != self.pages:
+            raise LayoutOverflow(f"标签排成了 {pages} 页，应为 {self.pages} 页；请检查标签纸的尺寸。")
+
+
+def fill(spec: TemplateSpec, data: Mapping[str, Any], extras: Mapping[str, Any]) -> Filled:
+    """Fill a template.
+
+    Args:
+        spec: The template.
+        data: Checked request data.
+        extras: See `service.fill.fill_docx`.
+
+    Raises:
+        TemplateError: The template is broken.
+        InvalidRequest: Labels do not fit.
+    """
+    if spec.layout == "labels":
+        return _labels(spec, data, extras)
+    docx = fill_docx(spec.docx, data, extras, schema=spec.schema)
+    side = spec.qr.placeholder_px
+    if spec.verify.each is None:
+        return Filled(docx, None, [(side, side)])
+    return _separated(spec, docx, pick(data, spec.verify.each) or [])
+
+
+def _labels(spec: TemplateSpec, data: Mapping[str, Any], extras: Mapping[str, Any]) -> Filled:
+    sheet = plan_sheet(data, geometry_of(data.get("sheet")), award_name, draft=bool(extras["draft"]))
+    calibration = bool(data.get("calibration"))
+    values = {"rows": sheet.rows, "calibration": calibration}
+    docx = fill_docx(compose_sheet(spec.docx, sheet), values, extras)
+    items = [{**label, "award": award_name(label["award"])} for label in data["labels"]]
+    return _separated(spec, docx, items, pages=sheet.pages + calibration)
+
+
+def _separated(
+    spec: TemplateSpec, docx: bytes, items: Sequence[Mapping[str, Any]], *, pages: int | None = None
+) -> Filled:
+    sizes = [placeholder_size(spec.qr.placeholder_px, number) for number in range(len(items))]
+    docx = set_pictures(docx, spec.qr.marker, [placeholder_png(*size) for size in sizes])
+    return Filled(docx, items, sizes, pages)
