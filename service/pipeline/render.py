@@ -33,8 +33,8 @@ from service.pdf import (
     page_count,
     pdf_text,
     render_spots,
-    sign_pdf,
 )
+from service.pdf.sign import sign_pdf
 from service.pipeline.filling import Filled, fill
 from service.pipeline.naming import as_text, file_stem, pick
 from service.schema import Validator, parse_json
