@@ -1,4 +1,8 @@
-"""Reading, rasterising and finishing PDFs; the only home of the PDF libraries."""
+"""Reading, rasterising and finishing PDFs; the only home of the PDF libraries.
+
+Signatures are in `service.pdf.sign` and `service.pdf.signatures`, to be imported from there: their
+library takes longer to load than most files take to examine.
+"""
 
 from service.pdf.finish import FinishedPdf, PdfStamp, finish_pdf
 from service.pdf.read import (
@@ -15,15 +19,12 @@ from service.pdf.read import (
     render_spot,
     render_spots,
 )
-from service.pdf.sign import sign_pdf
-from service.pdf.signatures import examine_signatures
 
 __all__ = [
     "FinishedPdf",
     "PdfLimits",
     "PdfStamp",
     "PictureSpot",
-    "examine_signatures",
     "find_picture",
     "find_pictures",
     "finish_pdf",
@@ -35,5 +36,4 @@ __all__ = [
     "render_pages",
     "render_spot",
     "render_spots",
-    "sign_pdf",
 ]

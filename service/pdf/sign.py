@@ -23,6 +23,13 @@ _DIGEST = "sha256"
 _BESIDE_CERTIFICATE_BYTES = 1_600
 
 
+class _Appender(IncrementalPdfFileWriter):
+    """Appends the signature and nothing else: title, dates and the PDF/A mark stay as they are."""
+
+    def _update_meta(self) -> None:
+        """Leave the metadata alone; pyHanko would write itself and the present time into it."""
+
+
 class _CallbackSigner(Signer):
     """Hands the bytes to be signed to a function, so that no key object is parsed per document."""
 
@@ -60,7 +67,7 @@ def sign_pdf(pdf: bytes, certificate_der: bytes, sign: Callable[[bytes], bytes])
     signer = PdfSigner(metadata, _CallbackSigner(certificate_der, sign))
     output = io.BytesIO()
     try:
-        writer = IncrementalPdfFileWriter(io.BytesIO(pdf))
+        writer = _Appender(io.BytesIO(pdf))
         reserved = 2 * (len(certificate_der) + _BESIDE_CERTIFICATE_BYTES)  # in hex digits
         asyncio.run(signer.async_sign_pdf(writer, output=output, bytes_reserved=reserved))
     except Exception as error:  # a library's errors of a dozen kinds, all of them ours to answer for

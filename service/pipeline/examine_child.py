@@ -20,7 +20,8 @@ from PIL import Image
 
 from service.archive import read_docx
 from service.errors import RequestError
-from service.pdf import examine_signatures, is_scan, page_count, pdf_text, pypdf_text, render_pages
+from service.model import PdfSignature
+from service.pdf import is_scan, page_count, pdf_text, pypdf_text, render_pages
 from service.verification import PHOTO_SCALES, decode_picture, decode_symbols, docx_flags, docx_text
 
 _DPI = (200, 300)
@@ -61,7 +62,7 @@ def _examine_pdf(data: bytes, anchors: Sequence[bytes]) -> dict[str, Any]:
     # PDFium has read it; the second opinion may fail.
     with contextlib.suppress(RequestError):
         texts.append(pypdf_text(data))
-    signature = dataclasses.asdict(examine_signatures(data, anchors))
+    signature = dataclasses.asdict(_signature(data, anchors))
     scan = is_scan(data) or not any(text.strip() for text in texts)
     return {
         "texts": texts,
@@ -70,6 +71,14 @@ def _examine_pdf(data: bytes, anchors: Sequence[bytes]) -> dict[str, Any]:
         "scan": scan,
         "signature": signature,
     }
+
+
+def _signature(data: bytes, anchors: Sequence[bytes]) -> PdfSignature:
+    if b"/ByteRange" not in data:
+        return PdfSignature()
+    from service.pdf.signatures import examine_signatures  # noqa: PLC0415 - doubles the start of this process
+
+    return examine_signatures(data, anchors)
 
 
 def _examine_docx(data: bytes) -> dict[str, Any]:

@@ -33,8 +33,8 @@ from service.pdf import (
     page_count,
     pdf_text,
     render_spots,
-    sign_pdf,
 )
+from service.pdf.sign import sign_pdf
 from service.pipeline.filling import Filled, fill
 from service.pipeline.naming import as_text, file_stem, pick
 from service.schema import Validator, parse_json
@@ -157,8 +157,8 @@ class Renderer:
         with clock.stage("seal"):
             seals, finished, pages = self._seal(spec, submission.data, filled, pdf, draft)
             docx, warnings = _with_symbols(spec, filled, seals), [*warnings, *_dropped(seals)]
-        wanted = not draft and output is not OutputFormat.DOCX
-        finished = self._signed(finished, clock, warnings, wanted=wanted)
+        if finished and not draft and output is not OutputFormat.DOCX:
+            finished = self._signed(finished, clock, warnings)
         return RenderedDocument(
             template_id=template_id,
             document_id=_document_id(seals),
@@ -256,10 +256,8 @@ class Renderer:
         _check_symbols(finished.pdf, spots, seals)
         return finished.pdf
 
-    def _signed(self, pdf: bytes, clock: _Clock, warnings: list[str], *, wanted: bool) -> bytes:
+    def _signed(self, pdf: bytes, clock: _Clock, warnings: list[str]) -> bytes:
         """Sign, as the last thing that is ever done to the file; a draft is never signed."""
-        if not (pdf and wanted):
-            return pdf
         issuer = self._keyring.signing_key(self._issuer).issuer
         key = self._keyring.pdf_key(issuer.issuer_id)
         if key is None:

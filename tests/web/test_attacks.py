@@ -17,7 +17,8 @@ from PIL import Image, ImageFilter
 from pypdf.generic import DictionaryObject, NameObject, StreamObject
 
 from service.model import Claims, QrRule
-from service.pdf import render_pages, sign_pdf
+from service.pdf import render_pages
+from service.pdf.sign import sign_pdf
 from service.verification import (
     KeyRing,
     TokenKey,

@@ -10,11 +10,14 @@ from collections.abc import Callable, Iterator
 from io import BytesIO
 from pathlib import Path
 
+import cbor2
+import pypdf
 import pytest
 from cryptography import x509
+from cryptography.hazmat.primitives.asymmetric.utils import encode_dss_signature
 
 from service.errors import ExitCode
-from service.pdf import examine_signatures
+from service.pdf.signatures import examine_signatures
 from tests.conftest import FIXTURES, ROOT
 from tests.serving import Server, serving
 
@@ -249,3 +252,50 @@ def test_bundle_names_the_digest_of_the_signed_file(server: Server) -> None:
     with zipfile.ZipFile(BytesIO(answer.body)) as archive:
         (pdf,) = (archive.read(name) for name in archive.namelist() if name.endswith(".pdf"))
     assert server.upload("/v1/verify", "a.pdf", pdf).json["verdict"] == "EXACT"
+
+
+def test_openssl_verifies_our_token_from_the_published_key_alone(server: Server, tmp_path: Path) -> None:
+    """COSE_Sign1 of RFC 9052 §4.4, put together without any code of the service."""
+    _, url = make(server)
+    number = int(digits(url))
+    token = number.to_bytes((number.bit_length() + 7) // 8, "big")[1:]
+    protected, unprotected, payload, signature = cbor2.loads(token)
+    assert unprotected == {}
+    header = cbor2.loads(protected)
+    assert header[1] == -7
+    jwks = server.get(f"{PUBLIC}/jwks.json").json["keys"]
+    jwk = next(item for item in jwks if item["kid"] == header[4].hex())
+    x, y = (base64.urlsafe_b64decode(jwk[name] + "=") for name in ("x", "y"))
+    # SubjectPublicKeyInfo of P-256 (RFC 5480 §2): a constant head, then the point.
+    spki = bytes.fromhex("3059301306072a8648ce3d020106082a8648ce3d030107034200") + b"\4" + x + y
+    (tmp_path / "key.der").write_bytes(spki)
+    (tmp_path / "signed").write_bytes(cbor2.dumps(["Signature1", protected, b"wenyin/1", payload]))
+    halves = (int.from_bytes(signature[:32], "big"), int.from_bytes(signature[32:], "big"))
+    (tmp_path / "signature").write_bytes(encode_dss_signature(*halves))
+    line = [
+        "openssl",
+        "dgst",
+        "-sha256",
+        "-verify",
+        "key.der",
+        "-keyform",
+        "DER",
+        "-signature",
+        "signature",
+        "signed",
+    ]
+    done = subprocess.run(line, cwd=tmp_path, capture_output=True, text=True, check=False)
+    assert done.stdout.strip() == "Verified OK", done.stderr
+    (tmp_path / "signed").write_bytes(b"x")
+    assert subprocess.run(line, cwd=tmp_path, capture_output=True, check=False).returncode != 0
+
+
+def test_signed_file_still_says_it_is_pdf_a_2b(server: Server) -> None:
+    reader = pypdf.PdfReader(BytesIO(make(server)[0]))
+    metadata = reader.root_object["/Metadata"].get_object().get_data()  # type: ignore[union-attr]
+    assert b"<pdfaid:part>2</pdfaid:part>" in metadata
+    assert b"<pdfaid:conformance>B</pdfaid:conformance>" in metadata
+    assert reader.root_object["/OutputIntents"]
+    assert reader.metadata is not None
+    assert "LibreOffice" in str(reader.metadata.producer)
+    assert "pyHanko" not in str(reader.metadata.producer)
