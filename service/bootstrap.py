@@ -22,8 +22,9 @@ from service.convert import (
     make_engine,
 )
 from service.errors import ConfigError, ServiceError, TemplateError
-from service.fill import fill_docx, template_variables
+from service.fill import template_variables
 from service.fonts import OFFICIAL, FontFace, coverage, default_font_dirs, fontconfig_xml, scan_fonts
+from service.pipeline.filling import fill
 from service.pipeline.readiness import Readiness
 from service.pipeline.render import Renderer
 from service.pipeline.verify import VerificationDesk
@@ -171,7 +172,7 @@ def warm_docs(catalog: Catalog, base_url: str) -> list[bytes]:
     for spec in catalog:
         try:
             extras = {"verify_host": urlsplit(base_url).netloc, "draft": False}
-            filled.append(fill_docx(spec.docx, json.loads(spec.sample), extras, schema=spec.schema))
+            filled.append(fill(spec, json.loads(spec.sample), extras).docx)
         except (ServiceError, ValueError) as error:
             _LOG.warning("样例无法用于预热", template=spec.template_id, reason=str(error))
     return filled

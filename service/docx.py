@@ -3,7 +3,8 @@
 import posixpath
 import struct
 import zlib
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass
 from typing import Any
 
 from lxml import etree
@@ -103,6 +104,45 @@ def placeholder_png(width: int, height: int) -> bytes:
     return b"\x89PNG\r\n\x1a\n" + chunk(b"IHDR", head) + chunk(b"IDAT", packed) + chunk(b"IEND", b"")
 
 
+@dataclass(frozen=True, slots=True)
+class MarkedPicture:
+    """A placeholder as a template has it.
+
+    Attributes:
+        element: Its ``wp:docPr``.
+        part: Part name of its picture.
+        size_emu: Printed width and height, 36,000 to a millimetre.
+    """
+
+    element: Any
+    part: str
+    size_emu: tuple[int, int]
+
+
+def marked_pictures(parts: Mapping[str, bytes], marker: str) -> list[MarkedPicture]:
+    """Return all placeholders of a document.
+
+    Args:
+        parts: Part name to bytes.
+        marker: Their alternative text.
+
+    Raises:
+        SealError: The picture of one is missing.
+    """
+    root = etree.fromstring(parts["word/document.xml"], _PARSER)
+    found = []
+    for item in root.iter(f"{{{_WP}}}docPr"):
+        holder = item.getparent()
+        if item.get("descr") != marker or holder is None:
+            continue
+        blip = next(holder.iter(f"{{{_A}}}blip"), None)
+        extent = holder.find(f"{{{_WP}}}extent")
+        sides = (0, 0) if extent is None else (int(extent.get("cx", "0")), int(extent.get("cy", "0")))
+        name = _part_of(parts, None if blip is None else blip.get(f"{{{_R}}}embed"))
+        found.append(MarkedPicture(item, name, sides))
+    return found
+
+
 def _marked_blips(root: Any, marker: str) -> list[Any]:
     holders = (item.getparent() for item in root.iter(f"{{{_WP}}}docPr") if item.get("descr") == marker)
     return [blip for holder in holders if holder is not None for blip in holder.iter(f"{{{_A}}}blip")]
@@ -120,7 +160,10 @@ def picture_part(parts: dict[str, bytes], marker: str) -> str:
         raise SealError(
             f"模板中应有且只有一个替代文字为“{marker}”的二维码占位图。", detail=f"{len(targets)} found"
         )
-    identifier = targets.pop()
+    return _part_of(parts, targets.pop())
+
+
+def _part_of(parts: Mapping[str, bytes], identifier: str | None) -> str:
     relationships = etree.fromstring(parts["word/_rels/document.xml.rels"], _PARSER)
     for item in relationships.iter(f"{{{_REL}}}Relationship"):
         if item.get("Id") == identifier:

@@ -13,7 +13,7 @@ from service.settings import Settings
 
 ROOT = Path(__file__).resolve().parent.parent
 FIXTURES = ROOT / "fixtures"
-NEEDED = {"libreoffice": ("soffice", "fc-match"), "browser": ("chromium",)}
+NEEDED = {"libreoffice": ("soffice", "fc-match"), "browser": ("chromium",), "java": ("java",)}
 
 
 def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:

@@ -12,6 +12,7 @@ import click
 from service.bootstrap import load_catalog, open_offline_desk, open_services
 from service.cli.doctor import doctor
 from service.cli.keys import keys, revoke
+from service.cli.lint import lint
 from service.cli.output import configure_logging, read_input, report_errors, write_output
 from service.cli.serve import serve
 from service.errors import ExitCode
@@ -108,7 +109,7 @@ def _desk(settings: Settings, trust_dir: Path | None) -> Iterator[VerificationDe
 
 @cli.group()
 def templates() -> None:
-    """查看模板。"""
+    """查看和检查模板。"""
 
 
 @templates.command("list")
@@ -131,6 +132,7 @@ def sample(template: str) -> None:
     write_output("-", catalog.get(template).sample)
 
 
+templates.add_command(lint)
 cli.add_command(serve)
 cli.add_command(doctor)
 cli.add_command(keys)

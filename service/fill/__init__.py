@@ -34,7 +34,17 @@ from service.fill import lists, typeset
 from service.fill.directives import move_directives
 from service.fill.lists import award_name
 
-__all__ = ["award_name", "complete", "fill_docx", "template_variables"]
+__all__ = [
+    "FILTER_NAMES",
+    "award_name",
+    "complete",
+    "fill_docx",
+    "moved_directives",
+    "template_variables",
+]
+
+FILTER_NAMES = frozenset({*typeset.FILTERS, *lists.FILTERS})
+"""Names of the filters that templates may use besides jinja's own."""
 
 _CACHED_TEMPLATES = 64
 _LONGEST_REPEAT = 100_000
@@ -143,6 +153,21 @@ def template_variables(template: bytes) -> frozenset[str]:
         UnsafeArchive: The template is no docx, or one that must not be opened.
     """
     return _load(template).variables
+
+
+def moved_directives(template: bytes) -> bytes:
+    """Return a template whose directives are in the properties, as any other reader of jinja expects.
+
+    Args:
+        template: The docx.
+    """
+    parts = read_docx(template)
+    for name in parts:
+        if _FLOW_PART.fullmatch(name):
+            root = _parsed(name, parts[name])
+            move_directives(root)
+            parts[name] = etree.tostring(root, xml_declaration=True, encoding="UTF-8", standalone=True)
+    return write_docx(parts)
 
 
 def complete(data: Mapping[str, Any], schema: Mapping[str, Any]) -> dict[str, Any]:

@@ -4,12 +4,13 @@ Use: ``faces = scan_fonts([licensed, *default_font_dirs()])`` once at start, the
 converter, `inspect_fonts` for the operator, `coverage` for the schema stage.
 """
 
-from service.fonts.chains import OFFICIAL, TAIL, Chain, default_font_dirs
+from service.fonts.chains import KNOWN_NAMES, OFFICIAL, TAIL, Chain, default_font_dirs
 from service.fonts.config import fontconfig_xml
 from service.fonts.report import FontReport, coverage, inspect_fonts
 from service.fonts.scan import FontFace, scan_fonts
 
 __all__ = [
+    "KNOWN_NAMES",
     "OFFICIAL",
     "TAIL",
     "Chain",

@@ -151,3 +151,9 @@ def default_font_dirs() -> tuple[Path, ...]:
     since Debian 13).
     """
     return tuple(folder for folder in map(Path, _DEBIAN_FOLDERS) if folder.is_dir())
+
+
+KNOWN_NAMES = frozenset(
+    name for chain in (*OFFICIAL, *OTHERS) for name in (*chain.names, *chain.stand_ins, *TAIL)
+)
+"""Names that a template may use: each has a chain, or is a face that ends one."""

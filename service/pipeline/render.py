@@ -135,7 +135,7 @@ class Renderer:
 
         Args:
             template_id: Which template.
-            body: The request.
+            body: Its data.
             deadline: Covers everything, the wait for a converter included.
             output: A docx alone is also made while LibreOffice is missing.
             draft: Mark the pages and the token as 草稿.
@@ -151,14 +151,12 @@ class Renderer:
         with clock.stage("schema"):
             submission = self.check(template_id, body)
         with clock.stage("fill"):
-            filled = fill(spec, submission.data, self._extras(draft))
-        warnings = list(submission.warnings)
+            filled, warnings = fill(spec, submission.data, self._extras(draft)), list(submission.warnings)
         with clock.stage("convert"):
             pdf = self._convert(filled.docx, deadline, output, warnings, cancelled)
         with clock.stage("seal"):
             seals, finished, pages = self._seal(spec, submission.data, filled, pdf, draft)
-            docx = _with_symbols(spec, filled, seals)
-        warnings += _dropped(seals)
+            docx, warnings = _with_symbols(spec, filled, seals), [*warnings, *_dropped(seals)]
         if finished and not draft and output is not OutputFormat.DOCX:
             finished = self._signed(finished, clock, warnings)
         return RenderedDocument(
