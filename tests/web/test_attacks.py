@@ -168,7 +168,7 @@ def test_changed_word_exported_again_is_altered(server: Server, genuine: Files, 
     assert judge(server, export(forged, tmp_path))["verdict"] == "ALTERED"
 
 
-@pytest.mark.parametrize("mark", [b"/Creator (Writer", b"/ByteRange [0", b"/Type /SigRef", b"%%EOF"])
+@pytest.mark.parametrize("mark", [b"/Creator", b"/ByteRange [0", b"/Type /SigRef", b"%%EOF"])
 def test_one_byte_flipped_is_never_exact(server: Server, genuine: Files, mark: bytes) -> None:
     place = genuine["pdf"].rindex(mark) + len(mark) - 1
     content = bytearray(genuine["pdf"])
