@@ -26,6 +26,7 @@ from pypdf.generic import (
 from service.errors import SealError
 
 _EPOCH = date(2020, 1, 1)
+_LANGUAGE = "zh-CN"
 _XMP_DATE = re.compile(rb"(<xmp:(CreateDate|ModifyDate|MetadataDate)>)[^<]*(</xmp:\2>)")
 _ICC_DATE = slice(24, 36)
 _ICC_PROFILE_ID = slice(84, 100)
@@ -100,6 +101,8 @@ def finish_pdf(pdf: bytes, *stamps: PdfStamp) -> FinishedPdf:
         _replace_picture(writer, found[0], stamp)
     _make_dates_constant(writer, next((stamp.dated for stamp in stamps if stamp.dated), _EPOCH))
     _make_profiles_constant(writer)
+    # LibreOffice takes the language of Latin text for the document's.
+    writer.root_object[NameObject("/Lang")] = TextStringObject(_LANGUAGE)
     fonts, loose = _fonts(writer)
     _set_id(writer)
     return FinishedPdf(_written(writer), frozenset(fonts), frozenset(loose))

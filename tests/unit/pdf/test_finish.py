@@ -80,6 +80,7 @@ def test_it_stays_pdf_a_2b_by_its_own_word_and_keeps_tags_and_language(raw: byte
     root = pypdf.PdfReader(io.BytesIO(finished.pdf)).trailer["/Root"].get_object()
     assert "/StructTreeRoot" in root  # type: ignore[operator]
     assert "/OutputIntents" in root  # type: ignore[operator]
+    assert str(root["/Lang"]) == "zh-CN"  # type: ignore[index]
     assert finished.loose_fonts == frozenset()
     assert finished.fonts == {"FandolFang-Regular", "NotoSansCJKsc-Regular"}
 
