@@ -61,7 +61,7 @@ def leftovers(tmp_path: Path) -> dict[int, str]:
             line = (entry / "cmdline").read_bytes().replace(b"\0", b" ").decode("utf-8", "replace")
         except OSError:
             continue
-        if f"{tmp_path}/work/" in line:
+        if f"{tmp_path / 'work'}/" in line:
             found[int(entry.name)] = line
     return found
 
