@@ -187,11 +187,7 @@ def test_service_survives_the_converter_and_the_converter_survives_a_worker(tmp_
             )
 
         def workers() -> list[int]:
-            return [
-                pid
-                for pid in descendants(server.process.pid)[1:]
-                if "serve" in command(pid).split() and "wenyin" not in command(pid).split()[0]
-            ]
+            return [pid for pid in descendants(server.process.pid)[1:] if "serve" in command(pid).split()]
 
         before = converter()
         (zygote,) = zygotes(server.process.pid)
