@@ -68,10 +68,6 @@ class Workspace:
         """Whether the disk has too little room left for one more conversion."""
         return shutil.disk_usage(self.path).free < _FREE_BYTES
 
-    def jobs_left(self) -> int:
-        """Return how many job folders exist now."""
-        return len(list(self._jobs.iterdir()))
-
     def close(self) -> None:
         """Remove the folder and give up the lock."""
         shutil.rmtree(self.path, ignore_errors=True)

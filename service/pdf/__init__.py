@@ -8,7 +8,6 @@ from service.pdf.finish import FinishedPdf, PdfStamp, finish_pdf
 from service.pdf.read import (
     PdfLimits,
     PictureSpot,
-    find_picture,
     find_pictures,
     is_scan,
     page_count,
@@ -16,7 +15,6 @@ from service.pdf.read import (
     picture_sizes,
     pypdf_text,
     render_pages,
-    render_spot,
     render_spots,
 )
 
@@ -25,7 +23,6 @@ __all__ = [
     "PdfLimits",
     "PdfStamp",
     "PictureSpot",
-    "find_picture",
     "find_pictures",
     "finish_pdf",
     "is_scan",
@@ -34,6 +31,5 @@ __all__ = [
     "picture_sizes",
     "pypdf_text",
     "render_pages",
-    "render_spot",
     "render_spots",
 ]

@@ -131,11 +131,6 @@ def picture_sizes(pdf: bytes) -> list[tuple[int, int]]:
     return sizes
 
 
-def find_picture(pdf: bytes, side_px: int) -> PictureSpot:
-    """Find the one square picture of that pixel size; see `find_pictures`."""
-    return find_pictures(pdf, [(side_px, side_px)])[0]
-
-
 def find_pictures(pdf: bytes, sizes_px: Sequence[tuple[int, int]]) -> list[PictureSpot]:
     """Find pictures by their size in pixels, each there once.
 
@@ -163,17 +158,6 @@ def find_pictures(pdf: bytes, sizes_px: Sequence[tuple[int, int]]) -> list[Pictu
                 detail=f"{len(found)} pictures of {size} px",
             )
     return [spots[size][0] for size in sizes_px]
-
-
-def render_spot(pdf: bytes, spot: PictureSpot, dpi: int) -> Image.Image:
-    """Rasterise only the place of a picture, in grey.
-
-    Args:
-        pdf: The file.
-        spot: The place.
-        dpi: Dots per inch.
-    """
-    return next(render_spots(pdf, [spot], dpi))
 
 
 def render_spots(pdf: bytes, spots: Sequence[PictureSpot], dpi: int) -> Iterator[Image.Image]:

@@ -13,14 +13,14 @@ from service.errors import NotVerifiable, SealError
 from service.pdf import (
     PdfLimits,
     PdfStamp,
-    find_picture,
+    find_pictures,
     finish_pdf,
     page_count,
     pdf_text,
     picture_sizes,
     pypdf_text,
     render_pages,
-    render_spot,
+    render_spots,
 )
 
 pytestmark = pytest.mark.libreoffice
@@ -37,9 +37,9 @@ def test_picture_is_swapped_in_its_place_and_nothing_else_moves(raw: bytes) -> N
     assert picture_sizes(raw) == [(CANARY_IMAGE_PX, CANARY_IMAGE_PX)]
     assert picture_sizes(finished.pdf) == [(8, 8)]
     assert pdf_text(finished.pdf) == pdf_text(raw)
-    spot = find_picture(raw, CANARY_IMAGE_PX)
-    assert find_picture(finished.pdf, 8) == spot
-    crop = render_spot(finished.pdf, spot, 144)
+    (spot,) = find_pictures(raw, [(CANARY_IMAGE_PX, CANARY_IMAGE_PX)])
+    assert find_pictures(finished.pdf, [(8, 8)]) == [spot]
+    (crop,) = render_spots(finished.pdf, [spot], 144)
     centre = crop.getpixel((crop.width // 2, crop.height // 2))
     assert centre in (0, 255)
     assert {value for _, value in crop.getcolors() or []} >= {0, 255}
@@ -89,7 +89,7 @@ def test_placeholder_that_is_not_there_is_named(raw: bytes) -> None:
     with pytest.raises(SealError, match="占位图"):
         finish_pdf(raw, PdfStamp(311, 8, 8, bytes(8)))
     with pytest.raises(SealError, match="占位图"):
-        find_picture(raw, 311)
+        find_pictures(raw, [(311, 311)])
 
 
 def test_both_readers_agree_on_the_text(raw: bytes) -> None:
