@@ -9,7 +9,7 @@ import subprocess
 import sys
 import threading
 import time
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from concurrent.futures import ThreadPoolExecutor
 from contextlib import contextmanager
 from pathlib import Path
@@ -82,7 +82,7 @@ class Mayhem:
     @contextmanager
     def around(self, number: int) -> Iterator[None]:
         """Let one document through, after the blow that is due before it."""
-        victims = None
+        victims: Callable[[], list[int]] | None = None
         if number % self._zygote_every == self._zygote_every // 2:
             victims = zygotes
         elif number % self._child_every == self._child_every // 4:
