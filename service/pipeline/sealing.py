@@ -1,0 +1,224 @@
+"""Sealing: tokens over what was printed, QR codes into both forms, the signature last."""
+
+import hashlib
+from collections.abc import Iterator, Mapping, Sequence
+from dataclasses import dataclass, replace
+from datetime import date
+from typing import Any, Literal
+
+from service.archive import read_docx
+from service.docx import set_pictures, swap_picture
+from service.errors import SealError
+from service.model import Claims, SealedItem, TemplateSpec
+from service.pdf import (
+    PdfStamp,
+    PictureSpot,
+    find_pictures,
+    finish_pdf,
+    page_count,
+    pdf_text,
+    render_spots,
+)
+from service.pdf.sign import sign_pdf
+from service.pipeline.contract import check_pages, check_text
+from service.pipeline.filling import Filled
+from service.pipeline.naming import as_text, pick
+from service.verification import (
+    KeyRing,
+    Seal,
+    TokenKey,
+    decode_symbols,
+    docx_text,
+    label_text,
+    make_seal,
+    packed_rows,
+    png_bytes,
+    text_mac,
+)
+
+# A reader's device tries many frames; one raster can fall badly on the pixel grid.
+_SELF_CHECK_DPI = (300, 200, 400)
+_PDF_MODULE_PX = 4
+
+
+@dataclass(frozen=True, slots=True)
+class Sealed:
+    """A sealed document, not yet signed.
+
+    Attributes:
+        seals: One, or one for each item.
+        docx: With the codes in their places.
+        pdf: The same; empty where LibreOffice was missing.
+        pages: Of the PDF.
+        items: Where every item of a list is sealed by itself, their ids.
+        warnings: What did not fit into the codes.
+    """
+
+    seals: tuple[Seal, ...]
+    docx: bytes
+    pdf: bytes
+    pages: int
+    items: tuple[SealedItem, ...]
+    warnings: tuple[str, ...]
+
+    @property
+    def document_id(self) -> str:
+        """The id of the token; of several, a digest of their ids in order."""
+        if len(self.seals) == 1:
+            return self.seals[0].document_id
+        return hashlib.sha256("".join(seal.document_id for seal in self.seals).encode()).hexdigest()[:16]
+
+
+class Sealer:
+    """Seals and signs in an issuer's name.
+
+    Args:
+        keyring: Signing keys and issuers.
+        base_url: Prefix of verification URLs.
+        issuer: Id of the signing issuer; ``None`` when there is only one.
+    """
+
+    def __init__(self, keyring: KeyRing, base_url: str, issuer: str | None) -> None:
+        self._keyring = keyring
+        self._base_url = base_url
+        self._issuer = issuer
+
+    def seal(
+        self, spec: TemplateSpec, data: Mapping[str, Any], filled: Filled, pdf: bytes, *, draft: bool
+    ) -> Sealed:
+        """Check what LibreOffice made, sign the tokens over it, and put their QR codes into both forms.
+
+        Args:
+            spec: Its template.
+            data: What it was filled with.
+            filled: The docx with placeholders.
+            pdf: What LibreOffice made of it; empty where there is none.
+            draft: Whether the token says that it is a draft.
+
+        Returns:
+            Both forms with their codes; the PDF without a signature.
+
+        Raises:
+            LayoutOverflow: The page breaks its template's rules.
+            SealError: A character is lost, a font not embedded, a code unreadable.
+        """
+        key = self._keyring.signing_key(self._issuer)
+        pages, text = 0, ""
+        if pdf:
+            pages, text = page_count(pdf), pdf_text(pdf)
+            filled.check_pages(pages)
+            check_pages(spec, data, pages)
+            check_text(data, text)
+        if filled.items is None:
+            claims = _claims(spec, data, draft)
+            docx_mac = self._mac(key, "hd", docx_text(read_docx(filled.docx)))
+            claims = replace(claims, docx_text_mac=docx_mac)
+            if pdf:
+                claims = replace(claims, pages=pages, pdf_text_mac=self._mac(key, "hp", text))
+            every = [claims]
+        else:
+            every = [self._item_claims(spec, item, key, draft) for item in filled.items]
+        seals = [make_seal(claims, spec.verify.facts, key, self._base_url, spec.qr) for claims in every]
+        finished = self._finish(filled, pdf, seals, every[0].issued_on) if pdf else b""
+        return Sealed(
+            seals=tuple(seals),
+            docx=_with_symbols(spec, filled, seals),
+            pdf=finished,
+            pages=pages,
+            items=_items(spec, filled, seals),
+            warnings=tuple(_dropped(seals)),
+        )
+
+    def _mac(self, key: TokenKey, domain: Literal["hp", "hd", "lb"], text: str) -> bytes:
+        return text_mac(self._keyring.master, key.kid, domain, text)
+
+    def _item_claims(self, spec: TemplateSpec, item: Mapping[str, Any], key: TokenKey, draft: bool) -> Claims:
+        """Return what the token of one item says; its digest covers values, not a page that others share."""
+        claims = _claims(spec, item, draft)
+        if not spec.verify.digest:
+            return claims
+        values = label_text([as_text(pick(item, pointer)) for pointer in spec.verify.digest])
+        return replace(claims, pdf_text_mac=self._mac(key, "lb", values))
+
+    def _finish(self, filled: Filled, pdf: bytes, seals: Sequence[Seal], dated: date | None) -> bytes:
+        spots = find_pictures(pdf, filled.placeholders)
+        stamps = []
+        for seal, (width, height) in zip(seals, filled.placeholders, strict=True):
+            width_px, height_px, rows = packed_rows(seal.symbol, _PDF_MODULE_PX)
+            stamps.append(PdfStamp(width, width_px, height_px, rows, dated, height))
+        finished = finish_pdf(pdf, *stamps)
+        if finished.loose_fonts:
+            raise SealError("成品中有未嵌入的字体。", detail="、".join(sorted(finished.loose_fonts)))
+        _check_symbols(finished.pdf, spots, seals)
+        return finished.pdf
+
+    def sign(self, pdf: bytes, warnings: list[str]) -> bytes:
+        """Sign, as the last thing that is ever done to the file; a draft is never signed.
+
+        Args:
+            pdf: The finished file.
+            warnings: Takes the reason where there is no key to sign with.
+
+        Returns:
+            The signed file.
+        """
+        issuer = self._keyring.signing_key(self._issuer).issuer
+        key = self._keyring.pdf_key(issuer.issuer_id)
+        if key is None:
+            warnings.append(
+                "签发单位没有可用的 PDF 签名证书：PDF 未加数字签名，请执行 wenyin keys rotate --pdf。"
+            )
+            return pdf
+        return sign_pdf(pdf, key.certificate.der, key.sign)
+
+
+def _check_symbols(pdf: bytes, spots: Sequence[PictureSpot], seals: Sequence[Seal]) -> None:
+    waiting = list(zip(spots, seals, strict=True))
+    for dpi in _SELF_CHECK_DPI:
+        crops = render_spots(pdf, [spot for spot, _ in waiting], dpi)
+        readings = [decode_symbols(crop) for crop in crops]
+        waiting = [pair for pair, reading in zip(waiting, readings, strict=True) if reading != (pair[1].url,)]
+        if not waiting:
+            return
+    raise SealError("成品中的二维码无法读出，请检查模板中二维码的大小与位置。")
+
+
+def _with_symbols(spec: TemplateSpec, filled: Filled, seals: Sequence[Seal]) -> bytes:
+    pngs = [png_bytes(seal.symbol) for seal in seals]
+    if filled.items is None:
+        return swap_picture(filled.docx, spec.qr.marker, pngs[0])
+    return set_pictures(filled.docx, spec.qr.marker, pngs)
+
+
+def _dropped(seals: Sequence[Seal]) -> Iterator[str]:
+    for number, seal in enumerate(seals, 1):
+        if seal.dropped:
+            which = f"（第 {number} 项）" if len(seals) > 1 else ""
+            yield f"二维码容量有限，未写入{which}：{'、'.join(seal.dropped)}。"
+
+
+def _items(spec: TemplateSpec, filled: Filled, seals: Sequence[Seal]) -> tuple[SealedItem, ...]:
+    if filled.items is None:
+        return ()
+    return tuple(
+        SealedItem(f"{spec.verify.each}/{number}", seal.document_id, seal.url)
+        for number, seal in enumerate(seals)
+    )
+
+
+def _issued_on(spec: TemplateSpec, data: Mapping[str, Any]) -> date | None:
+    text = pick(data, spec.verify.date)
+    return date.fromisoformat(text) if text else None
+
+
+def _claims(spec: TemplateSpec, data: Mapping[str, Any], draft: bool) -> Claims:
+    rule = spec.verify
+    return Claims(
+        doc_type=rule.doc_type,
+        title=as_text(pick(data, rule.title)) or None,
+        ref=as_text(pick(data, rule.ref)) or None,
+        issued_on=_issued_on(spec, data),
+        facts=tuple(as_text(pick(data, fact.pointer)) for fact in rule.facts),
+        template_version=spec.version,
+        draft=draft,
+    )
