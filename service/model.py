@@ -43,6 +43,19 @@ class OutputFormat(StrEnum):
 
 
 @dataclass(frozen=True, slots=True)
+class RenderOptions:
+    """What a caller may ask for beside the data.
+
+    Attributes:
+        output: A docx alone is also made while LibreOffice is missing.
+        draft: Mark the pages and the token as 草稿.
+    """
+
+    output: OutputFormat = OutputFormat.PDF
+    draft: bool = False
+
+
+@dataclass(frozen=True, slots=True)
 class FactRule:
     """A public field that the token carries and the verdict page shows.
 

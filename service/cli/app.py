@@ -16,7 +16,7 @@ from service.cli.lint import lint
 from service.cli.output import configure_logging, read_input, report_errors, write_output
 from service.cli.serve import serve
 from service.errors import ExitCode
-from service.model import Deadline, OutputFormat, Verdict, VerdictCode
+from service.model import Deadline, OutputFormat, RenderOptions, Verdict, VerdictCode
 from service.pipeline.verify import VerificationDesk
 from service.settings import Settings
 
@@ -57,7 +57,7 @@ def render(template: str, data: str, output: str, output_format: str | None, dra
     body = read_input(data, settings.body_limit_bytes)
     with open_services(settings, once=True) as services:
         deadline = Deadline.after(settings.timeout_s)
-        document = services.renderer.render(template, body, deadline, output=chosen, draft=draft)
+        document = services.renderer.render(template, body, deadline, RenderOptions(chosen, draft))
         if chosen is OutputFormat.BUNDLE:
             content = services.renderer.bundle(document)
         else:

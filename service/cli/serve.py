@@ -13,7 +13,7 @@ from service.bootstrap import Services, open_services, start_host
 from service.cli.output import configure_logging, report_errors
 from service.errors import ServiceError
 from service.isolation.memory import settle_before_fork, use_one_heap
-from service.model import Deadline
+from service.model import Deadline, RenderOptions
 from service.settings import Settings
 from service.web import create_app
 
@@ -101,7 +101,7 @@ def _make_one(services: Services) -> None:
     spec = next(iter(services.catalog))
     with contextlib.suppress(ServiceError):
         deadline = Deadline.after(services.settings.timeout_s)
-        services.renderer.render(spec.template_id, spec.sample, deadline, draft=True)
+        services.renderer.render(spec.template_id, spec.sample, deadline, RenderOptions(draft=True))
 
 
 @click.command()

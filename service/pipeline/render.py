@@ -13,17 +13,14 @@ from service.archive import write_docx
 from service.catalog import Catalog
 from service.convert import Cancelled, Converter
 from service.errors import ConverterUnavailable
-from service.model import (
-    Deadline,
-    OutputFormat,
-    RenderedDocument,
-    Submission,
-)
+from service.model import Deadline, OutputFormat, RenderedDocument, RenderOptions, Submission
 from service.pipeline.filling import fill
 from service.pipeline.naming import file_stem
 from service.pipeline.sealing import Sealer
 from service.schema import Validator, parse_json
 from service.verification import KeyRing
+
+_PLAIN = RenderOptions()
 
 
 @dataclass(slots=True)
@@ -94,9 +91,8 @@ class Renderer:
         template_id: str,
         body: bytes,
         deadline: Deadline,
+        options: RenderOptions = _PLAIN,
         *,
-        output: OutputFormat = OutputFormat.PDF,
-        draft: bool = False,
         cancelled: Cancelled | None = None,
     ) -> RenderedDocument:
         """Turn request bytes, JSON as UTF-8, into a finished document.
@@ -105,8 +101,7 @@ class Renderer:
             template_id: Which template.
             body: Its data.
             deadline: Covers everything, the wait for a converter included.
-            output: A docx alone is also made while LibreOffice is missing.
-            draft: Mark the pages and the token as 草稿.
+            options: What else is asked for.
             cancelled: Asked while a converter is at work; true gives up.
 
         Returns:
@@ -115,18 +110,18 @@ class Renderer:
         Raises:
             ServiceError: Any leaf of the tree in `service.errors`.
         """
-        clock, spec = _Clock(), self.catalog.get(template_id)
+        clock, spec, draft = _Clock(), self.catalog.get(template_id), options.draft
         with clock.stage("schema"):
             submission = self.check(template_id, body)
         with clock.stage("fill"):
             filled, warnings = fill(spec, submission.data, self._extras(draft)), list(submission.warnings)
         with clock.stage("convert"):
-            pdf = self._convert(filled.docx, deadline, output, warnings, cancelled)
+            pdf = self._convert(filled.docx, deadline, options.output, warnings, cancelled)
         with clock.stage("seal"):
             sealed = self._sealer.seal(spec, submission.data, filled, pdf, draft=draft)
             warnings += sealed.warnings
         with clock.stage("sign"):
-            wanted = sealed.pdf and not draft and output is not OutputFormat.DOCX
+            wanted = sealed.pdf and not draft and options.output is not OutputFormat.DOCX
             finished = self._sealer.sign(sealed.pdf, warnings) if wanted else sealed.pdf
         return RenderedDocument(
             template_id=template_id,

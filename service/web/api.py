@@ -5,7 +5,7 @@ from typing import Any
 from flask import Blueprint, Response, jsonify, request, url_for
 
 from service.errors import Fault, InvalidRequest, NotAcceptable, RequestError, TooLarge, UnsupportedMedia
-from service.model import Deadline, OutputFormat, TemplateSpec
+from service.model import Deadline, OutputFormat, RenderOptions, TemplateSpec
 from service.web.answers import MEDIA_TYPES, document_answer, verdict_answer
 from service.web.clients import client_gone
 from service.web.context import services
@@ -51,14 +51,13 @@ def create_document(template_id: str) -> Response:
     found.renderer.catalog.get(template_id)
     _only_parameters({"format", "draft"})
     output = _output_format()
-    draft = _flag("draft")
+    options = RenderOptions(output, draft=_flag("draft"))
     body = _json_body(found.settings.body_limit_bytes)
     document = found.renderer.render(
         template_id,
         body,
         Deadline.after(found.settings.timeout_s),
-        output=output,
-        draft=draft,
+        options,
         cancelled=client_gone(request.environ),
     )
     if output is OutputFormat.BUNDLE:

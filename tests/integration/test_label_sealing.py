@@ -10,7 +10,7 @@ import pytest
 
 from service.bootstrap import Services
 from service.errors import InvalidRequest
-from service.model import Deadline, OutputFormat, RenderedDocument, VerdictCode
+from service.model import Deadline, OutputFormat, RenderedDocument, RenderOptions, VerdictCode
 from service.pdf import picture_sizes, render_pages
 from service.verification import Verifier, decode_picture, decode_symbols, token_from_url
 from tests.conftest import FIXTURES
@@ -25,7 +25,7 @@ def request_of(name: str) -> dict[str, Any]:
 
 def rendered(services: Services, data: Mapping[str, Any], *, draft: bool = False) -> RenderedDocument:
     body = json.dumps(data, ensure_ascii=False).encode()
-    return services.renderer.render("plaque-labels", body, Deadline.after(120), draft=draft)
+    return services.renderer.render("plaque-labels", body, Deadline.after(120), RenderOptions(draft=draft))
 
 
 @pytest.fixture(scope="module")
@@ -115,6 +115,8 @@ def test_label_that_does_not_fit_is_refused_and_the_next_shorter_one_is_not(serv
 
 def test_docx_alone_is_sealed_too(services: Services) -> None:
     body = json.dumps(request_of("minimal")).encode()
-    document = services.renderer.render("plaque-labels", body, Deadline.after(60), output=OutputFormat.DOCX)
+    document = services.renderer.render(
+        "plaque-labels", body, Deadline.after(60), RenderOptions(OutputFormat.DOCX)
+    )
     assert document.docx.startswith(b"PK")
     assert len(document.items) == 1

@@ -11,7 +11,7 @@ import pytest
 from pypdf.generic import NameObject
 
 from service.bootstrap import Services
-from service.model import Deadline
+from service.model import Deadline, RenderOptions
 from tests.conftest import FIXTURES, ROOT
 
 pytestmark = [pytest.mark.libreoffice, pytest.mark.java]
@@ -32,7 +32,7 @@ def judge() -> Judge:
 def finished(services: Services, path: Path, *, draft: bool = False) -> bytes:
     body = json.dumps(json.loads(path.read_text("utf-8")), ensure_ascii=False).encode()
     deadline = Deadline.after(120)
-    return services.renderer.render(path.parent.name, body, deadline, draft=draft).pdf
+    return services.renderer.render(path.parent.name, body, deadline, RenderOptions(draft=draft)).pdf
 
 
 @pytest.mark.parametrize("path", REQUESTS, ids=lambda path: f"{path.parent.name}-{path.stem}")
