@@ -8,6 +8,8 @@ from enum import StrEnum
 from pathlib import Path
 from typing import Any, Literal
 
+from service.errors import Fault
+
 
 @dataclass(frozen=True, slots=True)
 class Deadline:
@@ -226,6 +228,25 @@ class Submission:
 
     data: Mapping[str, Any]
     warnings: tuple[str, ...] = ()
+
+
+@dataclass(frozen=True, slots=True)
+class BatchRow:
+    """One item of a batch as it was read, not yet held against a schema.
+
+    Attributes:
+        index: Place among the items, from 0.
+        data: JSON value for the item's template; ``None`` where it could not be read at all.
+        line: Row as the spreadsheet shows it, or line of the file, from 1; 0 in a JSON array.
+        cells: JSON Pointer within the item → cell address (``/phone`` → ``D17``); empty but for sheets.
+        faults: What was wrong already while reading; pointers within the item.
+    """
+
+    index: int
+    data: Any
+    line: int = 0
+    cells: Mapping[str, str] = field(default_factory=dict)
+    faults: tuple[Fault, ...] = ()
 
 
 @dataclass(frozen=True, slots=True)
