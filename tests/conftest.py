@@ -3,16 +3,20 @@
 import os
 import shutil
 from collections.abc import Callable, Iterator
+from functools import cache
 from pathlib import Path
 
 import pytest
 
 from service.bootstrap import Services, open_services
-from service.model import Deadline
+from service.model import Deadline, RenderedDocument
 from service.settings import Settings
 
 ROOT = Path(__file__).resolve().parent.parent
 FIXTURES = ROOT / "fixtures"
+REFUSED = FIXTURES / "plaque-labels" / "address-too-long.json"  # it is there to be refused
+REQUESTS = sorted({*FIXTURES.glob("*/*.json"), *(ROOT / "templates/docx").glob("*/sample.json")} - {REFUSED})
+Rendered = Callable[[Path], RenderedDocument]
 NEEDED = {"libreoffice": ("soffice", "fc-match"), "browser": ("chromium",), "java": ("java",)}
 
 
@@ -62,3 +66,14 @@ def convert_docx(services: Services) -> Callable[[bytes], bytes]:
         return services.converter.convert(docx, Deadline.after(120))
 
     return convert
+
+
+@pytest.fixture(scope="session")
+def rendered(services: Services) -> Rendered:
+    """Render a fixture or sample as anybody would; each is made once for all tests that look at it."""
+
+    @cache
+    def render(path: Path) -> RenderedDocument:
+        return services.renderer.render(path.parent.name, path.read_bytes(), Deadline.after(120))
+
+    return render

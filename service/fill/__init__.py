@@ -16,7 +16,7 @@ The rules a template owner needs:
 """
 
 import re
-from collections.abc import Callable, Mapping
+from collections.abc import Mapping
 from dataclasses import dataclass
 from functools import lru_cache
 from typing import Any
@@ -92,12 +92,30 @@ class _Part:
 
 @dataclass(frozen=True, slots=True)
 class _Compiled:
-    """A template ready to be rendered: fixed parts as bytes, the others compiled."""
+    """A template ready to be rendered: fixed parts as bytes, the others compiled.
+
+    ``drawings`` is how many drawings the fixed parts hold; they have the ids up to that number.
+    """
 
     fixed: Mapping[str, bytes]
     order: tuple[str, ...]
     filled: Mapping[str, _Part]
     variables: frozenset[str]
+    drawings: int
+
+
+@dataclass(slots=True)
+class _DrawingIds:
+    """Gives each drawing an id of its own, as Word wants it over all parts of a file."""
+
+    last: int = 0
+
+    def renumber(self, text: str) -> str:
+        return _DOC_PR_ID.sub(self._next, text)
+
+    def _next(self, match: re.Match[str]) -> str:
+        self.last += 1
+        return f"{match[1]}{self.last}{match[2]}"
 
 
 def fill_docx(
@@ -125,17 +143,11 @@ def fill_docx(
     """
     compiled = _load(template)
     context = {**complete(data, schema or {}), **extras}
-    next_id = 0
-
-    def renumber(match: re.Match[str]) -> str:
-        nonlocal next_id
-        next_id += 1
-        return f"{match[1]}{next_id}{match[2]}"
-
+    ids = _DrawingIds(compiled.drawings)
     parts = {}
     for name in compiled.order:
         part = compiled.filled.get(name)
-        parts[name] = compiled.fixed[name] if part is None else _render(part, context, renumber)
+        parts[name] = compiled.fixed[name] if part is None else _render(part, context, ids)
     return write_docx(parts)
 
 
@@ -224,6 +236,7 @@ def _load(template: bytes) -> _Compiled:
     engine = DocxTemplate(None)
     filled: dict[str, _Part] = {}
     variables: set[str] = set()
+    ids = _DrawingIds()
     for name, content in parts.items():
         is_flow = _FLOW_PART.fullmatch(name) is not None
         if is_flow or _PROPERTY_PART.fullmatch(name):
@@ -234,11 +247,14 @@ def _load(template: bytes) -> _Compiled:
                 filled[name] = _compile(name, source, environment, is_flow, has_column_loop)
                 variables |= meta.find_undeclared_variables(environment.parse(source))
                 continue
+            parts[name] = ids.renumber(content.decode("utf-8", "surrogateescape")).encode(
+                "utf-8", "surrogateescape"
+            )
         if name.endswith((".xml", ".rels")) and _MARKS.search(content.decode("utf-8", "replace")):
             raise TemplateError(
                 f"模板的 {name} 中有不会被填写的标记，请移到正文、页眉页脚或脚注中。", detail=name
             )
-    return _Compiled(parts, tuple(parts), filled, frozenset(variables))
+    return _Compiled(parts, tuple(parts), filled, frozenset(variables), ids.last)
 
 
 def _source(root: Any, engine: Any) -> str:
@@ -271,7 +287,7 @@ def _compile(
     return _Part(name, template, is_flow=is_flow, has_column_loop=has_column_loop)
 
 
-def _render(part: _Part, context: Mapping[str, Any], renumber: Callable[[re.Match[str]], str]) -> bytes:
+def _render(part: _Part, context: Mapping[str, Any], ids: _DrawingIds) -> bytes:
     try:
         text = part.template.render(context)
     except jinja2.UndefinedError as error:
@@ -292,7 +308,7 @@ def _render(part: _Part, context: Mapping[str, Any], renumber: Callable[[re.Matc
     ) as error:
         raise TemplateError("模板中的表达式无法计算。", detail=f"{part.name}: {error!r}") from error
     if part.is_flow:
-        text = _DOC_PR_ID.sub(renumber, _TEXT.sub(_breaks, text.replace("\n<w:p", "<w:p")))
+        text = ids.renumber(_TEXT.sub(_breaks, text.replace("\n<w:p", "<w:p")))
     _parsed(part.name, text.encode())
     if part.is_flow and part.has_column_loop:
         text = str(etree.tostring(DocxTemplate(None).fix_tables(text), encoding="unicode"))

@@ -4,11 +4,13 @@ Nothing here knows a document type. `run` escapes its text; everything else that
 Units are in the names: ``twips`` (1/20 pt), ``emu`` (1/36000 mm), ``mm``.
 """
 
+import re
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
 from xml.sax.saxutils import escape
 
 from service.archive import write_docx
+from templates.authoring.fixed_parts import font_table, theme
 
 _W = "http://schemas.openxmlformats.org/wordprocessingml/2006/main"
 _REL = "http://schemas.openxmlformats.org/officeDocument/2006/relationships"
@@ -24,6 +26,8 @@ _NAMESPACES = (
     'xmlns:v="urn:schemas-microsoft-com:vml" xmlns:o="urn:schemas-microsoft-com:office:office" '
     'xmlns:w10="urn:schemas-microsoft-com:office:word"'
 )
+_FONTS = re.compile(r"<w:rFonts ([^>]*)/>")
+_VALUE = re.compile(r'="([^"]*)"')
 _ORDER = {
     "pPr": (
         "pStyle keepNext keepLines pageBreakBefore framePr widowControl numPr suppressLineNumbers "
@@ -209,6 +213,8 @@ class Package:
             "word/_rels/document.xml.rels": self._document_relationships(),
             "word/styles.xml": self._styles(),
             "word/settings.xml": _settings(),
+            "word/fontTable.xml": font_table(self._font_names()),
+            "word/theme/theme1.xml": theme(),
         }
         for name, content in self.parts.items():
             tag = "hdr" if name.startswith("header") else "ftr"
@@ -223,6 +229,8 @@ class Package:
             "/word/document.xml": f"{_TYPE}document.main+xml",
             "/word/styles.xml": f"{_TYPE}styles+xml",
             "/word/settings.xml": f"{_TYPE}settings+xml",
+            "/word/fontTable.xml": f"{_TYPE}fontTable+xml",
+            "/word/theme/theme1.xml": "application/vnd.openxmlformats-officedocument.theme+xml",
             **{f"/word/{name}.xml": f"{_TYPE}{name.rstrip('0123456789')}+xml" for name in self.parts},
             "/docProps/core.xml": "application/vnd.openxmlformats-package.core-properties+xml",
         }
@@ -240,6 +248,8 @@ class Package:
         targets = {
             "styles": (f"{_REL}/styles", "styles.xml"),
             "settings": (f"{_REL}/settings", "settings.xml"),
+            "fontTable": (f"{_REL}/fontTable", "fontTable.xml"),
+            "theme": (f"{_REL}/theme", "theme/theme1.xml"),
         }
         for name in self.parts:
             targets[name] = (f"{_REL}/{name.rstrip('0123456789')}", f"{name}.xml")
@@ -253,6 +263,9 @@ class Package:
             f"<w:styles {_NAMESPACES}><w:docDefaults><w:rPrDefault>{defaults}</w:rPrDefault><w:pPrDefault/>"
             f"</w:docDefaults>{''.join(style.xml() for style in self.styles)}</w:styles>"
         )
+
+    def _font_names(self) -> set[str]:
+        return {name for names in _FONTS.findall(self._styles()) for name in _VALUE.findall(names)}
 
     def _core(self) -> str:
         return (

@@ -177,6 +177,13 @@ def test_drawing_ids_are_unique_even_in_loops() -> None:
     assert len(ids) == 4 == len(set(ids))
 
 
+def test_drawing_ids_are_unique_also_in_parts_without_tags() -> None:
+    shape = '<w:r><w:drawing><wp:docPr id="7" name="x"/></w:drawing></w:r>'
+    parts = fill(block("for n in [1, 2]", paragraph("a", shape)), header=paragraph("a", shape * 2))
+    ids = re.findall(rb'<wp:docPr id="(\d+)"', parts["word/document.xml"] + parts["word/header1.xml"])
+    assert len(ids) == 4 == len(set(ids))
+
+
 @pytest.mark.parametrize(
     ("text", "names"),
     [
