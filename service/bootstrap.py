@@ -2,7 +2,6 @@
 
 import json
 import os
-import sys
 import tempfile
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
@@ -140,11 +139,8 @@ class FontStage:
 
     def has_glyph(self) -> Callable[[str], bool]:
         """Return what says whether any of the fonts can draw a character."""
-        # A byte per code point: a hundredth of what a set of so many numbers takes.
-        table = bytearray(sys.maxunicode + 1)
-        for code_point in coverage(self.faces):
-            table[code_point] = 1
-        return lambda char: bool(table[ord(char)])
+        drawn = coverage(self.faces)
+        return lambda char: ord(char) in drawn
 
     def fontconfig(self, cache_dir: Path) -> str:
         """Return our own fontconfig file."""

@@ -5,6 +5,7 @@ from dataclasses import dataclass
 from pathlib import Path
 
 from service.fonts.chains import OFFICIAL, Chain
+from service.fonts.code_points import CodePoints
 from service.fonts.config import families_of, real_names
 from service.fonts.scan import FontFace, best_face, code_points, faces_of
 
@@ -100,7 +101,7 @@ def _weight(chain: Chain, faces: Sequence[FontFace]) -> int:
     return _BOLD if chain.bold and not real_names(chain, faces) else _REGULAR
 
 
-def coverage(faces: Sequence[FontFace]) -> frozenset[int]:
+def coverage(faces: Sequence[FontFace]) -> CodePoints:
     """Return the code points that can be drawn in every one of the official styles.
 
     A field's text may be set in any style, so a character counts only if each official font's chain has a
@@ -110,18 +111,15 @@ def coverage(faces: Sequence[FontFace]) -> frozenset[int]:
     Args:
         faces: As for `inspect_fonts`.
     """
-    cmaps: dict[FontFace, frozenset[int]] = {}
-    common: set[int] | None = None
+    cmaps: dict[FontFace, CodePoints] = {}
+    common: CodePoints | None = None
     for chain in OFFICIAL:
-        drawable: set[int] = set()
+        drawable = CodePoints()
         for family in families_of(chain, faces):
             face = best_face(family, faces, _weight(chain, faces))
             if face is not None:
                 if face not in cmaps:
                     cmaps[face] = code_points(face)
-                drawable |= cmaps[face]
-        common = drawable if common is None else common & drawable
-    drawn = common or set()
-    for first, last in (*_NEVER_DRAWN, *_PICTOGRAPHS):
-        drawn.difference_update(range(first, last + 1))
-    return frozenset(drawn)
+                drawable = drawable.union(cmaps[face])
+        common = drawable if common is None else common.intersection(drawable)
+    return (common or CodePoints()).difference(CodePoints((*_NEVER_DRAWN, *_PICTOGRAPHS)))

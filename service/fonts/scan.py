@@ -2,7 +2,6 @@
 
 import logging
 import struct
-import sys
 from collections.abc import Iterable, Iterator, Sequence
 from contextlib import contextmanager
 from dataclasses import dataclass
@@ -10,6 +9,8 @@ from pathlib import Path
 from typing import Any
 
 from fontTools.ttLib import TTCollection, TTFont, TTLibError
+
+from service.fonts.code_points import CodePoints
 
 _SUFFIXES = frozenset({".ttf", ".otf", ".ttc", ".otc"})
 _FAMILY_NAME_IDS = frozenset({1, 16, 21})
@@ -94,19 +95,23 @@ def best_face(family: str, faces: Iterable[FontFace], weight: int = _REGULAR) ->
     return min(found, key=lambda face: (face.italic, abs(face.weight - weight)), default=None)
 
 
-def code_points(face: FontFace) -> frozenset[int]:
+def code_points(face: FontFace) -> CodePoints:
     """Return the code points that a face's cmap maps; none, with a log line, if it cannot be read."""
     try:
         with _open(face.path) as fonts:
             font = fonts[face.index]
-            return _full_repertoire(font.reader["cmap"]) or frozenset(font.getBestCmap() or ())
+            return CodePoints(_full_repertoire(font.reader["cmap"]) or _each(font.getBestCmap() or ()))
     except _UNREADABLE as error:
         _log.warning("unreadable cmap in %s: %s", face.path, error)
-        return frozenset()
+        return CodePoints()
 
 
-def _full_repertoire(table: bytes) -> frozenset[int] | None:
-    """Return the code points of the cmap's subtable for all planes, if it has one in format 12.
+def _each(codes: Iterable[int]) -> list[tuple[int, int]]:
+    return [(code, code) for code in codes]
+
+
+def _full_repertoire(table: bytes) -> list[tuple[int, int]]:
+    """Return the stretches of code points of the cmap's subtable for all planes, if it has one in format 12.
 
     Only the ranges are wanted, and the library would first make up a glyph name for each of 60,000
     characters. Layout: OpenType 1.9, cmap, format 12. Glyph 0 is "missing".
@@ -115,10 +120,6 @@ def _full_repertoire(table: bytes) -> frozenset[int] | None:
         platform, encoding, offset = struct.unpack_from(">HHL", table, 4 + 8 * record)
         if (platform, encoding) == (3, 10) and struct.unpack_from(">H", table, offset)[0] == _FORMAT:
             groups = struct.unpack_from(">L", table, offset + 12)[0]
-            found: set[int] = set()
-            for first, last, glyph in struct.iter_unpack(
-                ">3L", table[offset + 16 : offset + 16 + 12 * groups]
-            ):
-                found.update(range(first + (glyph == 0), min(last, sys.maxunicode) + 1))
-            return frozenset(found)
-    return None
+            stretches = struct.iter_unpack(">3L", table[offset + 16 : offset + 16 + 12 * groups])
+            return [(first + (glyph == 0), last) for first, last, glyph in stretches]
+    return []

@@ -2,6 +2,7 @@
 
 import ctypes
 import gc
+import threading
 
 _M_ARENA_MAX = -8
 _M_TRIM_THRESHOLD = -1
@@ -28,4 +29,36 @@ def settle_before_fork() -> None:
     """
     gc.collect()
     gc.freeze()
+    give_back()
+
+
+def give_back() -> None:
+    """Give the pages that the C library holds free back to the system; takes a millisecond or two."""
     ctypes.CDLL(None).malloc_trim(0)
+
+
+class Thrift:
+    """Gives memory back a while after work was done, once for all that was done meanwhile.
+
+    Args:
+        after_s: How long after.
+    """
+
+    def __init__(self, after_s: float) -> None:
+        self._after_s = after_s
+        self._lock = threading.Lock()
+        self._waiting = False
+
+    def worked(self) -> None:
+        """Note that work was done; returns at once."""
+        with self._lock:
+            if self._waiting:
+                return
+            self._waiting = True
+        timer = threading.Timer(self._after_s, self._end)
+        timer.daemon = True
+        timer.start()
+
+    def _end(self) -> None:
+        self._waiting = False
+        give_back()

@@ -9,12 +9,14 @@ import structlog
 from flask import Flask, Response, g, request
 
 from service.bootstrap import Services
+from service.isolation.memory import Thrift
 from service.web import api, docs, offline, ops, pages, problems, wellknown
 from service.web.context import SERVICES
 
 _LOG = structlog.get_logger("wenyin.http")
 _REQUEST_ID_BYTES = 8
 _OVERHEAD_BYTES = 64_000
+_THRIFT_AFTER_S = 3.0
 _DRAIN_BYTES = 64_000_000
 _DRAIN_S = 5.0
 _PIECE_BYTES = 1 << 16
@@ -55,6 +57,9 @@ def create_app(services: Services) -> Flask:
         app.register_blueprint(blueprint)
     app.before_request(_begin)
     app.after_request(_end)
+    thrift = Thrift(_THRIFT_AFTER_S)
+    # What a document takes for a moment stays with the process otherwise.
+    app.teardown_request(lambda _error: thrift.worked())
     return app
 
 

@@ -25,7 +25,7 @@ from service.errors import (
 )
 from service.model import Deadline
 from service.pdf import pdf_text
-from tests.documents import plain, slow
+from tests.documents import docx, plain, slow, table
 from tests.engines import (
     CANARY,
     children,
@@ -297,6 +297,14 @@ def test_memory_and_descriptors_stay_flat(tmp_path: Path) -> None:
         last_kb, last_descriptors = after(100)
         assert last_kb < 1.1 * first_kb
         assert last_descriptors <= first_descriptors + 2
+
+
+def test_idle_children_give_back_what_a_large_document_took(tmp_path: Path) -> None:
+    with engine(tmp_path, slots=1) as made:
+        assert text(convert(made, docx(table(900, 6) + "<w:p/>"), 60))
+        busy_kb = anonymous_kb()
+        wait_until(lambda: anonymous_kb() < busy_kb - 5_000, 10, lambda: f"{busy_kb} → {anonymous_kb()} kB")
+        assert text(convert(made, plain("下一份"))) == "下一份"
 
 
 @pytest.mark.parametrize("sandbox", ["auto", "off"])
