@@ -18,6 +18,7 @@ _TYPE_AREA_TWIPS = 8844
 _HANZI_TWIPS = 315  # 16 pt less 0.25 pt of letter-spacing: 28 characters in 442.2 pt
 _SEAM_TWIPS = 70  # what LibreOffice and Word put between a hanzi and a digit or letter
 _DATE_INDENT_TWIPS = 4 * 320
+_ONE_MORE_LINE = 300.0  # less than a word cut in two, more than any other blemish
 _OPENERS = frozenset("（〔［｛《〈「『【“‘([{")
 _CLOSERS = frozenset("）〕］｝》〉」』】”’)]}")
 _NOT_FIRST = _CLOSERS | frozenset("、，。；：？！…·～—％℃,.;:?!%")
@@ -28,7 +29,7 @@ _GOOD_AFTER = frozenset("》”、，；）")
 _GOOD_BEFORE = frozenset("《“（")
 # Words of titles that a line must not cut in two; GB/T 9704-2012 7.3.1 asks for whole words.
 _WORD = re.compile(
-    "优秀组织单位|积极贡献单位|领导小组|科技馆|工作者|研究会|委员会|办公室|办公厅|促进会|进一步|关于|全年|半年|季度|年终|印发|"
+    "科学技术|优秀组织单位|积极贡献单位|领导小组|科技馆|工作者|研究会|委员会|办公室|办公厅|促进会|进一步|关于|全年|半年|季度|年终|印发|"
     "通知|通报|通告|公告|意见|决定|方案|办法|规定|规划|计划|实施|工作|"
     "活动|开展|组织|做好|举办|举行|申报|推荐|评选|表彰|表扬|先进|优秀|"
     "单位|个人|集体|科技|科学|技术|全国|全省|全市|中国|协会|学会|服务|"
@@ -181,6 +182,7 @@ def signature(issuer: str, issued_on: str | date) -> Signature:
     lines = tuple(balanced(issuer, 26).split("\n"))
     # Letters may be wider than the half em they count for: keep room, so that no line turns by itself.
     name_width = max(width_twips(line) + 40 + sum(40 for char in line if char.isascii()) for line in lines)
+    name_width = min(name_width, _TYPE_AREA_TWIPS)  # a word that long is broken to fill its lines
     overhang = max(0, (name_width - date_width) // 2)
     date_right = max(_DATE_INDENT_TWIPS, overhang)
     right = date_right + (date_width - name_width) // 2
@@ -206,6 +208,11 @@ def fit_size(text: str, largest_pt: float, width_mm: float) -> float:
 def line_count(text: str, characters: int) -> int:
     """Return how many lines of so many full-width characters a text needs at most."""
     return max(1, -(-(half_ems(text) + _seams(text) // 2) // (2 * characters - 2)))
+
+
+def lines(text: str) -> int:
+    """Return how many lines a text that is broken already has."""
+    return text.count("\n") + 1
 
 
 def joined(names: Sequence[str]) -> str:
@@ -262,15 +269,20 @@ def balanced(title: str, characters: int) -> str:
     for char in title:
         prefix.append(prefix[-1] + _half_ems(char))
     first = -(-prefix[-1] // (2 * characters))
-    for count in range(first, first + 3):
-        breaks = _best_breaks(prefix, costs, count, 2 * characters)
-        if breaks:
-            edges = [0, *breaks, len(title)]
-            return "\n".join(title[a:b].strip() for a, b in pairwise(edges))
-    return title
+    choices = (
+        (cost + _ONE_MORE_LINE * more, breaks)
+        for more in range(3)
+        for cost, breaks in [_best_breaks(prefix, costs, first + more, 2 * characters)]
+    )
+    cost, breaks = min(choices)
+    if cost == float("inf"):
+        return title
+    return "\n".join(title[a:b].strip() for a, b in pairwise([0, *breaks, len(title)]))
 
 
-def _best_breaks(prefix: list[int], costs: dict[int, int], count: int, widest: int) -> list[int]:
+def _best_breaks(
+    prefix: list[int], costs: dict[int, int], count: int, widest: int
+) -> tuple[float, tuple[int, ...]]:
     target = prefix[-1] / count
     end = len(prefix) - 1
 
@@ -288,8 +300,7 @@ def _best_breaks(prefix: list[int], costs: dict[int, int], count: int, widest: i
             found = min(found, ((width - target) ** 2 + cost + rest, (place, *breaks)))
         return found
 
-    cost, breaks = best(0, count)
-    return list(breaks) if cost < float("inf") else []
+    return best(0, count)
 
 
 def _break_costs(title: str) -> dict[int, int]:
@@ -328,6 +339,7 @@ FILTERS: Mapping[str, Callable[..., Any]] = {
         half_ems,
         joined,
         line_count,
+        lines,
         numbered,
         one_line,
         paragraphs,

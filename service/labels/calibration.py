@@ -23,7 +23,11 @@ _NAMESPACES = (
 _EMU_PER_MM = 36_000
 _CROSS_MM = 3.0
 _LINE_EMU = 3_175  # a quarter of a point
+_NOTE_GAP_MM = 2.0  # between the note and the lines around it
+_TICK_MM = 3.0
+_NUMBER_MM = (8.0, 4.0)
 _Line = tuple[float, float, float, float]
+_Box = tuple[float, float, float, float]
 
 
 def calibration_page(sheet: LabelSheet, section: Any) -> list[Any]:
@@ -54,28 +58,62 @@ def _parsed(xml: str) -> Any:
 
 def _lines(sheet: LabelSheet) -> Iterator[_Line]:
     """Yield all straight lines as x, y of both ends, mm on the page."""
-    geometry = sheet.geometry
-    for index in range(geometry.per_page):
-        x, y = geometry.place(index)
-        left, top = x + sheet.offset_x, y + sheet.offset_y
-        right, foot = left + geometry.width, top + geometry.height
+    note = _note_box(sheet)
+    for index in range(sheet.geometry.per_page):
+        left, top, right, foot = _outline(sheet, index)
         yield from (
             (left, top, right, top),
             (right, top, right, foot),
             (right, foot, left, foot),
             (left, foot, left, top),
         )
-        middle_x, middle_y = (left + right) / 2, (top + foot) / 2
-        yield (middle_x - _CROSS_MM, middle_y, middle_x + _CROSS_MM, middle_y)
-        yield (middle_x, middle_y - _CROSS_MM, middle_x, middle_y + _CROSS_MM)
+        x, y = (left + right) / 2, (top + foot) / 2
+        cross = (x - _CROSS_MM, y - _CROSS_MM, x + _CROSS_MM, y + _CROSS_MM)
+        if not _meet(cross, note):
+            yield (cross[0], y, cross[2], y)
+            yield (x, cross[1], x, cross[3])
     yield from _rulers(sheet)
+
+
+def _outline(sheet: LabelSheet, index: int) -> _Box:
+    x, y = sheet.geometry.place(index)
+    left, top = x + sheet.offset_x, y + sheet.offset_y
+    return left, top, left + sheet.geometry.width, top + sheet.geometry.height
+
+
+def _meet(one: _Box, other: _Box) -> bool:
+    return one[0] < other[2] and other[0] < one[2] and one[1] < other[3] and other[1] < one[3]
+
+
+def _note_box(sheet: LabelSheet) -> _Box:
+    """Return left, top, right and foot of the largest place inside one label that no ruler crosses."""
+    x, y, length = _ruler_place(sheet)
+    rulers = ((x, y - _TICK_MM, x + length, y), (x - _TICK_MM, y, x, y + length))
+    width, height = sheet.geometry.page
+    boxes: list[_Box] = []
+    for index in range(sheet.geometry.per_page):
+        left, top, right, foot = _outline(sheet, index)
+        side = sheet.geometry.inset_left
+        left, right = max(0.0, left) + side, min(width, right) - side
+        top, foot = (
+            max(0.0, top) + sheet.geometry.inset_top + _NUMBER_MM[1] + 1.0,
+            min(height, foot) - _NOTE_GAP_MM,
+        )
+        below = y + length + _NOTE_GAP_MM  # a label so large that it holds a ruler has room under it
+        boxes += [(left, top, right, foot), (left, max(top, below), right, foot)]
+    free = [box for box in boxes if box[3] > box[1] and not any(_meet(box, ruler) for ruler in rulers)]
+    return max(free, key=lambda box: (round((box[2] - box[0]) * (box[3] - box[1])), box[1]))
 
 
 def _ruler_place(sheet: LabelSheet) -> tuple[float, float, int]:
     """Return where the rulers meet, and their length in mm, a multiple of 10."""
-    width, height = sheet.geometry.page
+    geometry = sheet.geometry
+    width, height = geometry.page
     length = 100 if min(width, height) >= 120 else 50
-    return (width - length) / 2, height * 0.28, length
+    # Under the numbers of a row in the page's upper third, so that it crosses none of them.
+    row = max(0, int((height * 0.28 - geometry.top) / geometry.pitch_y))
+    top = max(0.0, geometry.top + sheet.offset_y + row * geometry.pitch_y)
+    return (width - length) / 2, top + geometry.inset_top + _NUMBER_MM[1] + _TICK_MM + 1.0, length
 
 
 def _rulers(sheet: LabelSheet) -> Iterator[_Line]:
@@ -83,7 +121,7 @@ def _rulers(sheet: LabelSheet) -> Iterator[_Line]:
     yield (x, y, x + length, y)
     yield (x, y, x, y + length)
     for at in range(0, length + 1, 10):
-        tick = 3.0 if at % 50 == 0 else 2.0
+        tick = _TICK_MM if at % 50 == 0 else 2.0
         yield (x + at, y, x + at, y - tick)
         yield (x, y + at, x - tick, y + at)
 
@@ -94,13 +132,14 @@ def _texts(sheet: LabelSheet) -> Iterator[tuple[str, float, float, float, float]
     for index in range(geometry.per_page):
         x, y = geometry.place(index)
         left = max(1.0, x + sheet.offset_x + geometry.inset_left)
-        yield str(index + 1), left, max(1.0, y + sheet.offset_y + geometry.inset_top), 8.0, 4.0
-    x, y, length = _ruler_place(sheet)
+        yield str(index + 1), left, max(1.0, y + sheet.offset_y + geometry.inset_top), *_NUMBER_MM
+    *_, length = _ruler_place(sheet)
     note = (
         f"{geometry.name} 校准页　请按实际大小（100%）打印，勿缩放。两条标尺应各长 {length} 毫米。"
         "量出印出的边线比标签刀线偏左、偏上多少毫米，加到 offset_mm 的 dx、dy；偏右、偏下则减去。"
     )
-    yield note, x + 4, y + 4, length - 8.0, 14.0 if length == 100 else 30.0
+    left, top, right, foot = _note_box(sheet)
+    yield note, left, top, right - left, foot - top
 
 
 def _lines_shape(lines: list[_Line], width: float, height: float) -> str:
@@ -119,8 +158,7 @@ def _lines_shape(lines: list[_Line], width: float, height: float) -> str:
 
 
 def _text(text: str, left: float, top: float, width: float, height: float, *, order: int) -> str:
-    white = '<a:solidFill><a:srgbClr val="FFFFFF"/></a:solidFill>'  # so that no line crosses the text
-    geometry = f'<a:prstGeom prst="rect"><a:avLst/></a:prstGeom>{white}<a:ln><a:noFill/></a:ln>'
+    geometry = '<a:prstGeom prst="rect"><a:avLst/></a:prstGeom><a:noFill/><a:ln><a:noFill/></a:ln>'
     content = f'<w:p><w:pPr><w:pStyle w:val="LabelSmall"/></w:pPr><w:r><w:t>{text}</w:t></w:r></w:p>'
     return _anchored(f"校准文字{text[:4]}", left, top, width, height, geometry, content, order)
 

@@ -19,6 +19,12 @@ from templates.authoring.notice_styles import TYPE_AREA, rule, styles, value
 from templates.authoring.page import opening, pack, section
 
 _TITLE_CHARACTERS = 20  # 2号 characters in 156 mm
+_IMPRINT_CHARACTERS = 26  # 4号 characters beside 抄送：
+_PRINTER_CHARACTERS = 18  # beside the date
+# Lines of page 1 that title and recipients may take: 22 less the empty first one, the one between them, what
+# stands above the title, and the first of the text, which a heading takes along.
+_ABOVE = "10 if letterhead else (3 if doc_no else 0) + (1 if classification else 0) + (1 if urgency else 0)"
+_ROOM = f"19 - ({_ABOVE}) - (1 if body[0].level in (1, 2) else 0)"
 
 
 def body(*, before: str = "", annexes: str = "") -> str:
@@ -62,7 +68,10 @@ def _title() -> str:
         control("else"),
         paragraph("Title", text),
     )
-    return below + paragraph("Recipients", '{{ recipients | joined | ended("：") }}')
+    room = control(f"set room = {_ROOM} - (title | balanced({_TITLE_CHARACTERS}) | lines)")
+    moved = control("set moved = recipients if recipients | joined | line_count(28) > room else []")
+    named = paragraph("Recipients", '{{ recipients | joined | ended("：") }}')
+    return below + room + moved + block("if not moved", named, control("else"), paragraph("TitleGap"))
 
 
 def paragraphs(source: str, *, keep_last: bool) -> str:
@@ -70,24 +79,28 @@ def paragraphs(source: str, *, keep_last: bool) -> str:
     whole = "{{ p.number }}{{ p.text }}"
     lead, rest = "{{ p.number }}{{ p.lead }}", run("{{ p.rest }}")
     # A short last paragraph goes over to the page of the signature, which must not stand alone.
+    short = "loop.last and not loop.first and not attachments and p.text | length < 112"
     last = (
-        (
-            control("elif loop.last and not attachments and p.text | length < 112"),
-            paragraph("BodyLast", whole),
-        )
-        if keep_last
-        else ()
+        control(f"elif {short} and p.has_long_word"),
+        paragraph("BodyLeft", whole, keepNext=""),
+        control(f"elif {short}"),
+        paragraph("BodyLast", whole),
     )
     choice = block(
         "if p.level == 1 and not p.rest",
         paragraph("Heading1", whole),
         control("elif p.level == 2 and not p.rest"),
         paragraph("Heading2", whole),
-        control("elif p.level == 1"),
-        paragraph("BodyText", run(lead, "Hei"), rest),
-        control("elif p.level == 2"),
-        paragraph("BodyText", run(lead, "Kai"), rest),
-        *last,
+        *(
+            piece
+            for level, face in ((1, "Hei"), (2, "Kai"))
+            for test, style in ((" and p.has_long_word", "BodyLeft"), ("", "BodyText"))
+            for piece in (
+                control(f"elif p.level == {level}{test}"),
+                paragraph(style, run(lead, face), rest),
+            )
+        ),
+        *(last if keep_last else ()),
         control("elif p.has_long_word"),
         paragraph("BodyLeft", whole),
         control("else"),
@@ -173,14 +186,19 @@ def _imprint() -> str:
     It stands in a box on the page, and as many empty lines as it is high stand at the end of the text, held
     together, the last one carrying the box. Where they fit under the text the box cannot touch it; where
     they do not, they go to a new page and take the box along. No text ever has to flow round it.
+    Recipients that would leave page 1 no room for text stand here, above 抄送 and without a rule between (7.3.2).
     """
-    copies = '"抄送：" ~ (cc | joined) ~ "。"'
-    rows = f"(({copies}) | line_count(26) if cc else 0) + (1 if printed_by or printed_on else 0)"
-    place = Box(28.0, 162.35, 156.0, 100.0)  # ends 0.35 mm low: the height of the paragraph after the table
+
+    def lines(caption: str, names: str) -> str:
+        return f'(("{caption}" ~ ({names} | joined) ~ "。") | line_count({_IMPRINT_CHARACTERS}) if {names} else 0)'
+
+    printed = f'((printed_by or "") | line_count({_PRINTER_CHARACTERS}) if printed_by or printed_on else 0)'
+    rows = f"{lines('主送：', 'moved')} + {lines('抄送：', 'cc')} + {printed}"
+    place = Box(28.0, 37.35, 156.0, 225.0)  # ends 0.35 mm low: the height of the paragraph after the table
     box = text_box("版记", _imprint_table() + paragraph("Hair"), place, number=3)
     last = paragraph("ImprintRoom", box, keepNext=value("0"))
     return block(
-        "if cc or printed_by or printed_on",
+        "if moved or cc or printed_by or printed_on",
         block(f"for _ in range({rows} - 1)", paragraph("ImprintRoom")),
         last,
     )
@@ -200,7 +218,8 @@ def _imprint_table() -> str:
     copies = table_row(
         cell(
             TYPE_AREA,
-            paragraph("ImprintCopy", '抄送：{{ cc | joined | ended("。") }}'),
+            block("if moved", paragraph("ImprintCopy", '主送：{{ moved | joined | ended("。") }}'))
+            + block("if cc", paragraph("ImprintCopy", '抄送：{{ cc | joined | ended("。") }}')),
             2,
         )
     )
@@ -212,7 +231,7 @@ def _imprint_table() -> str:
     return "".join(
         (
             table_start(widths, borders),
-            table_row_control("if cc"),
+            table_row_control("if moved or cc"),
             copies,
             table_row_control("endif"),
             table_row_control("if printed_by or printed_on"),

@@ -50,14 +50,14 @@ def _text_styles() -> tuple[Style, ...]:
         Style(
             "Heading1",
             "heading 1",
-            {"keepNext": "", "outlineLvl": value("0")},
+            {"keepNext": "", "jc": value("left"), "outlineLvl": value("0")},
             {"rFonts": fonts(HEI)},
             "BodyText",
         ),
         Style(
             "Heading2",
             "heading 2",
-            {"keepNext": "", "outlineLvl": value("1")},
+            {"keepNext": "", "jc": value("left"), "outlineLvl": value("1")},
             {"rFonts": fonts(KAI)},
             "BodyText",
         ),
@@ -88,6 +88,7 @@ def _head_styles() -> tuple[Style, ...]:
         Style("Title", "Title", title, {"rFonts": fonts(MARK, MARK), "spacing": value("0"), **size(22)}, "a"),
         Style("TitleBelow", "红线下的标题", {"spacing": _exact(before=2 * LINE)}, based_on="Title"),
         Style("TitleSpaced", "密级下的标题", {"spacing": _exact(before=LINE)}, based_on="Title"),
+        Style("TitleGap", "标题后空行", based_on="a"),
         Style("AnnexTitle", "附件标题", {"spacing": _exact(before=LINE, after=LINE)}, based_on="Title"),
         Style("AnnexLabel", "附件标记", {"pageBreakBefore": "", "keepNext": ""}, {"rFonts": fonts(HEI)}, "a"),
     )
@@ -154,7 +155,7 @@ def _margin_styles() -> tuple[Style, ...]:
             imprint,
             "a",
         ),
-        Style("ImprintCopy", "抄送", {"ind": cc}, based_on="Imprint"),
+        Style("ImprintCopy", "抄送", {"ind": cc, "jc": value("left")}, based_on="Imprint"),
         Style(
             "ImprintDate",
             "印发日期",

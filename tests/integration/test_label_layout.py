@@ -108,6 +108,20 @@ def test_outlines_of_the_calibration_page_are_those_of_the_stock(
 
 
 @each_sheet
+def test_no_line_of_the_calibration_page_crosses_its_text(sheets: Callable[[str], Sheet], name: str) -> None:
+    page = sheets(name).pages[0]
+    shapes = [*page.lines, *page.rects, *page.curves]
+    for char in page.chars:
+        left, right = char["x0"], char["x1"]
+        top, foot = char["top"] + char["size"] * 0.2, char["bottom"] - char["size"] * 0.2
+        crossed = [
+            s for s in shapes if s["x0"] < right and left < s["x1"] and s["top"] < foot and top < s["bottom"]
+        ]
+        assert not crossed, (char["text"], left * MM, top * MM)
+        assert 0 < left < right < float(page.width)
+
+
+@each_sheet
 def test_rulers_are_as_long_as_they_say(sheets: Callable[[str], Sheet], name: str) -> None:
     sheet = sheets(name)
     length = 100.0 if min(sheet.geometry.page) >= 120 else 50.0
