@@ -23,6 +23,7 @@ from service.convert import (
 from service.errors import ConfigError, ServiceError, TemplateError
 from service.fill import template_variables
 from service.fonts import OFFICIAL, FontFace, coverage, default_font_dirs, fontconfig_xml, scan_fonts
+from service.pipeline.examiner import Examiner, ExaminerHost, FreshExaminer
 from service.pipeline.filling import fill
 from service.pipeline.readiness import Readiness
 from service.pipeline.render import Renderer
@@ -195,6 +196,7 @@ def open_services(
     with_converter: bool = True,
     once: bool = False,
     host: ConverterHost | None = None,
+    examiner: ExaminerHost | None = None,
 ) -> Iterator[Services]:
     """Make everything, hand it out, and clear it away.
 
@@ -203,6 +205,7 @@ def open_services(
         with_converter: Start LibreOffice; verifying alone does without.
         once: For a single document: LibreOffice is not warmed up first.
         host: The shared converter, already started; gets its warm-up documents from here.
+        examiner: The shared process that looks into uploads; without it each upload gets a process.
 
     LibreOffice's absence does not stop the start: verification and docx still work,
     and ``/readyz`` says what is missing.
@@ -220,7 +223,7 @@ def open_services(
     font_stage = FontStage.find(settings)
     has_glyph = font_stage.has_glyph()
     converter = host.client() if host else _own_converter(settings, font_stage, catalog, once=once)
-    desk = VerificationDesk(catalog, keyring, work_dir(settings), settings.sandbox)
+    desk = VerificationDesk(catalog, keyring, _examiner(settings, examiner))
     try:
         if with_converter:
             _start(converter)
@@ -237,6 +240,20 @@ def open_services(
     finally:
         converter.close()
         desk.close()
+
+
+def make_examiner_host(settings: Settings) -> ExaminerHost:
+    """Prepare the process that looks into uploads for all HTTP workers; start it when there is time.
+
+    Raises:
+        ConfigError: The work folder is wrong, or a demanded sandbox does not work.
+    """
+    return ExaminerHost(work_dir(settings), settings.sandbox)
+
+
+def _examiner(settings: Settings, host: ExaminerHost | None = None) -> Examiner:
+    fresh = FreshExaminer(work_dir(settings), settings.sandbox)
+    return host.client(fresh) if host else fresh
 
 
 def _own_converter(settings: Settings, font_stage: FontStage, catalog: Catalog, *, once: bool) -> Converter:
@@ -261,7 +278,7 @@ def open_offline_desk(settings: Settings, trust_dir: Path) -> Iterator[Verificat
         ConfigError: The files are missing or wrong.
     """
     trust = TrustFolder(trust_dir)
-    desk = VerificationDesk(load_catalog(settings), trust, work_dir(settings), settings.sandbox)
+    desk = VerificationDesk(load_catalog(settings), trust, _examiner(settings))
     try:
         yield desk
     finally:

@@ -9,7 +9,7 @@ import structlog
 from gunicorn.app.base import BaseApplication
 from gunicorn.arbiter import Arbiter
 
-from service.bootstrap import Services, open_services, start_host
+from service.bootstrap import Services, make_examiner_host, open_services, start_host
 from service.cli.output import configure_logging, report_errors
 from service.errors import ServiceError
 from service.isolation.memory import settle_before_fork, use_one_heap
@@ -41,6 +41,8 @@ class _Server(BaseApplication):  # type: ignore[misc]
         self._host = start_host(settings)
         self._open = contextlib.ExitStack()
         self._open.callback(self._host.close)
+        self._examiner = make_examiner_host(settings)
+        self._open.callback(self._examiner.close)
         super().__init__()
 
     def load_config(self) -> None:
@@ -64,7 +66,9 @@ class _Server(BaseApplication):  # type: ignore[misc]
                 self.cfg.set(key, value)
 
     def load(self) -> Any:
-        services: Services = self._open.enter_context(open_services(self._settings, host=self._host))
+        services: Services = self._open.enter_context(
+            open_services(self._settings, host=self._host, examiner=self._examiner)
+        )
         app = create_app(services)
         state = services.readiness.check()
         _LOG.info(
@@ -76,6 +80,8 @@ class _Server(BaseApplication):  # type: ignore[misc]
         )
         if state.ready:
             _make_one(services)
+        # Last, so that it does not slow LibreOffice's start down.
+        self._examiner.start()
         settle_before_fork()
         return app
 
@@ -86,9 +92,11 @@ class _Server(BaseApplication):  # type: ignore[misc]
             self.close()
 
     def tend(self) -> None:
-        """Mend the converter if need be; called every second or so."""
+        """Mend the converter and the examining process if need be; called every second or so."""
         if self._host.tend():
             _LOG.warning("转换进程意外退出，已重新启动")
+        if self._examiner.tend():
+            _LOG.warning("核验上传文件的进程意外退出，已重新启动")
 
     def close(self) -> None:
         """End the converter and clear everything away; in the master process alone."""

@@ -24,8 +24,12 @@ def write_frame(sock: socket.socket, header: Header, body: bytes = b"") -> None:
         sock.sendall(body)
 
 
-def read_frame(sock: socket.socket) -> tuple[Header, bytes] | None:
+def read_frame(sock: socket.socket, most_bytes: int = FRAME_BYTES) -> tuple[Header, bytes] | None:
     """Receive one frame.
+
+    Args:
+        sock: Where from.
+        most_bytes: A larger frame is refused.
 
     Returns:
         Header and body; ``None`` when the other end closed between two frames.
@@ -38,7 +42,7 @@ def read_frame(sock: socket.socket) -> tuple[Header, bytes] | None:
     if head is None:
         return None
     header_bytes, body_bytes = _HEAD.unpack(head)
-    if header_bytes + body_bytes > FRAME_BYTES:
+    if header_bytes + body_bytes > most_bytes:
         raise ValueError("frame too large")
     text, body = _read_exactly(sock, header_bytes), _read_exactly(sock, body_bytes)
     if text is None or body is None:

@@ -26,11 +26,9 @@ from collections.abc import Callable
 from pathlib import Path
 
 from service.office.frames import Header, read_frame, write_frame
+from service.office.jail import shut_in
 from service.office.kit import LoadFailed, Office, end_with
 
-_PR_SET_PDEATHSIG = 1
-# Children are the ones to go when memory runs out, not the service.
-_OOM_SCORE = b"600"
 # Between two documents of a burst the freed pages are worth more than their memory.
 _IDLE_S = 1.0
 _ALL_CORES = os.sched_getaffinity(0)
@@ -196,23 +194,13 @@ def _convert_bytes(office: Office, folder: Path, body: bytes) -> tuple[bytes, Ca
 
 
 def _shut_in(limits: Header, folder: Path) -> None:
-    """Give this new child its own session, limits, folder, and an end when its parent ends."""
-    parent = os.getppid()
-    ctypes.CDLL(None).prctl(_PR_SET_PDEATHSIG, signal.SIGKILL, 0, 0, 0)
-    if os.getppid() != parent:
-        os._exit(0)
-    os.setsid()
+    """Give this new child its limits, all cores, and its own folder."""
+    shut_in(limits)
     os.sched_setaffinity(0, _ALL_CORES)
     folder.mkdir(parents=True, mode=0o700)
     # The C library's environment, which LibreOffice reads.
     os.putenv("TMPDIR", str(folder))
     os.chdir(folder)
-    for name in ("AS", "FSIZE", "NOFILE"):
-        value = int(limits[name])
-        resource.setrlimit(getattr(resource, f"RLIMIT_{name}"), (value, value))
-    resource.setrlimit(resource.RLIMIT_CORE, (0, 0))
-    with contextlib.suppress(OSError):
-        Path("/proc/self/oom_score_adj").write_bytes(_OOM_SCORE)
 
 
 def _allow_cpu(seconds: int) -> None:

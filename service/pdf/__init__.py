@@ -1,35 +1,32 @@
 """Reading, rasterising and finishing PDFs; the only home of the PDF libraries.
 
-Signatures are in `service.pdf.sign` and `service.pdf.signatures`, to be imported from there: their
-library takes longer to load than most files take to examine.
+To be imported from their own modules: `service.pdf.finish` and `service.pdf.second`, `service.pdf.sign`
+and `service.pdf.signatures`. Their libraries take longer to load than most files take to examine, and
+more memory than the process that examines uploads has without them.
 """
 
-from service.pdf.finish import FinishedPdf, PdfStamp, finish_pdf
 from service.pdf.read import (
     PdfLimits,
     PictureSpot,
     find_pictures,
     is_scan,
     page_count,
+    page_texts,
     pdf_text,
     picture_sizes,
-    pypdf_text,
     render_pages,
     render_spots,
 )
 
 __all__ = [
-    "FinishedPdf",
     "PdfLimits",
-    "PdfStamp",
     "PictureSpot",
     "find_pictures",
-    "finish_pdf",
     "is_scan",
     "page_count",
+    "page_texts",
     "pdf_text",
     "picture_sizes",
-    "pypdf_text",
     "render_pages",
     "render_spots",
 ]

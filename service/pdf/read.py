@@ -1,14 +1,11 @@
 """Text, page count, pictures and rasters of a PDF."""
 
-import io
 import threading
 from collections.abc import Iterator, Sequence
 from contextlib import contextmanager
 from dataclasses import dataclass
 from typing import Any
 
-import pypdf
-import pypdf.errors
 import pypdfium2
 import pypdfium2.raw
 from PIL import Image
@@ -92,6 +89,19 @@ def pdf_text(pdf: bytes, limits: PdfLimits | None = None) -> str:
     Raises:
         NotVerifiable: The file cannot be read or is over a limit.
     """
+    return "\n".join(page_texts(pdf, limits))
+
+
+def page_texts(pdf: bytes, limits: PdfLimits | None = None) -> list[str]:
+    """Return the text layer of each page as PDFium reads it.
+
+    Args:
+        pdf: The file.
+        limits: Bounds; the defaults suit an upload.
+
+    Raises:
+        NotVerifiable: The file cannot be read or is over a limit.
+    """
     with _opened(pdf) as document:
         _check_limits(document, limits or PdfLimits())
         pages = []
@@ -100,20 +110,7 @@ def pdf_text(pdf: bytes, limits: PdfLimits | None = None) -> str:
             pages.append(textpage.get_text_range())
             textpage.close()
             page.close()
-        return "\n".join(pages)
-
-
-def pypdf_text(pdf: bytes) -> str:
-    """Return the text layer as pypdf reads it: a second opinion.
-
-    Raises:
-        NotVerifiable: The file cannot be read.
-    """
-    try:
-        reader = pypdf.PdfReader(io.BytesIO(pdf))
-        return "\n".join(page.extract_text() for page in reader.pages)
-    except (pypdf.errors.PyPdfError, ValueError, KeyError, TypeError, RecursionError) as error:
-        raise NotVerifiable("PDF 文件的文字无法读取。", detail=repr(error)) from error
+        return pages
 
 
 def picture_sizes(pdf: bytes) -> list[tuple[int, int]]:

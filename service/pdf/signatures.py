@@ -4,15 +4,14 @@ import io
 import logging
 from collections.abc import Sequence
 
-from asn1crypto import cms, x509
+from asn1crypto import x509
 from pyhanko.pdf_utils.reader import PdfFileReader
 from pyhanko.sign.validation import SignatureCoverageLevel, validate_pdf_signature
 from pyhanko.sign.validation.pdf_embedded import EmbeddedPdfSignature
 from pyhanko_certvalidator import ValidationContext
 
 from service.model import PdfSignature
-
-_MARK = b"/ByteRange"
+from service.pdf.whole import BYTE_RANGE, is_written_by_us
 
 
 def examine_signatures(pdf: bytes, anchors: Sequence[bytes]) -> PdfSignature:
@@ -28,7 +27,7 @@ def examine_signatures(pdf: bytes, anchors: Sequence[bytes]) -> PdfSignature:
     Returns:
         The findings; a file whose signatures cannot be read has one that is not intact.
     """
-    if _MARK not in pdf:
+    if BYTE_RANGE not in pdf:
         return PdfSignature()
     logging.disable(logging.CRITICAL)  # pyHanko logs the broken file at length
     try:
@@ -59,41 +58,8 @@ def _weigh(signature: EmbeddedPdfSignature, anchors: Sequence[bytes]) -> PdfSign
 
 
 def _has_one_form(signature: EmbeddedPdfSignature, certificate: x509.Certificate) -> bool:
-    """Return whether the part that no signature can cover, itself, is as we write it.
-
-    The hex digits between the two signed ranges could otherwise hide data: after the CMS object,
-    in its unsigned attributes, among its certificates. What follows from the signed attributes
-    and the certificate alone is built anew and compared.
-    """
-    content = signature.signed_data
-    signer = content["signer_infos"][0]
-    rebuilt = cms.SignedData(
-        {
-            "version": "v1",
-            "digest_algorithms": [{"algorithm": "sha256"}],
-            "encap_content_info": {"content_type": "data"},
-            "certificates": [certificate],
-            "signer_infos": [
-                {
-                    "version": "v1",
-                    "sid": {
-                        "issuer_and_serial_number": {
-                            "issuer": certificate.issuer,
-                            "serial_number": certificate.serial_number,
-                        }
-                    },
-                    "digest_algorithm": {"algorithm": "sha256"},
-                    "signed_attrs": signer["signed_attrs"],
-                    "signature_algorithm": signer["signature_algorithm"],
-                    "signature": signer["signature"].native,
-                }
-            ],
-        }
-    )
-    whole = cms.ContentInfo({"content_type": "signed_data", "content": rebuilt}).dump()
     _, begin, end, _ = signature.byte_range
-    gap = _range_of(signature, begin, end)
-    return bool(gap == b"<" + whole.hex().upper().encode().ljust(len(gap) - 2, b"0") + b">")
+    return is_written_by_us(_range_of(signature, begin, end), signature.signed_data, certificate)
 
 
 def _range_of(signature: EmbeddedPdfSignature, begin: int, end: int) -> bytes:

@@ -11,14 +11,13 @@ from service.docx import set_pictures, swap_picture
 from service.errors import SealError
 from service.model import Claims, SealedItem, TemplateSpec
 from service.pdf import (
-    PdfStamp,
     PictureSpot,
     find_pictures,
-    finish_pdf,
     page_count,
     pdf_text,
     render_spots,
 )
+from service.pdf.finish import PdfStamp, finish_pdf
 from service.pdf.sign import sign_pdf
 from service.pipeline.contract import check_pages, check_text
 from service.pipeline.filling import Filled

@@ -1,25 +1,16 @@
 """VerificationDesk: a token, a PDF or a docx in, a verdict out."""
 
 import base64
-import json
-import sys
 from collections.abc import Iterable
-from pathlib import Path
 from typing import Any, Literal
 
-from service import __file__ as _package_file
 from service.errors import NotVerifiable, UnsupportedMedia
-from service.isolation.process import Limits, run
-from service.isolation.sandbox import Sandbox, SandboxMode
-from service.isolation.workspace import Workspace
-from service.model import Deadline, PdfSignature, TemplateSpec, Verdict
+from service.model import PdfSignature, TemplateSpec, Verdict, VerdictCode
+from service.pipeline.examiner import Examiner, Findings
 from service.verification import FileKind, Trust, Verifier
 
-_EXAMINE_S = 20.0
-_ADDRESS_SPACE_BYTES = 3_000_000_000
-_FILE_BYTES = 50_000_000
-_ANSWER_BYTES = 32_000_000
-_ENVIRONMENT = {"PATH": "/usr/bin:/bin", "LANG": "C.UTF-8", "PYTHONDONTWRITEBYTECODE": "1"}
+# Verdicts that a signature which was not looked into could still make better or worse.
+_BY_SIGNATURE = (VerdictCode.TEXT_MATCH, VerdictCode.CLAIMS_ONLY)
 
 
 class VerificationDesk:
@@ -28,25 +19,18 @@ class VerificationDesk:
     Args:
         catalog: Templates, for the captions of facts.
         trust: Keys and issuers.
-        work_dir: Parent of the folder in which uploads are examined.
-        sandbox: Whether the examining child lives in bubblewrap.
+        examiner: Looks into uploads; closed with this desk.
     """
 
-    def __init__(
-        self, catalog: Iterable[TemplateSpec], trust: Trust, work_dir: Path, sandbox: SandboxMode = "auto"
-    ) -> None:
+    def __init__(self, catalog: Iterable[TemplateSpec], trust: Trust, examiner: Examiner) -> None:
         rules = {spec.verify.doc_type: spec.verify.facts for spec in catalog}
         self._verifier = Verifier(trust, rules)
         self._trust = trust
-        self._workspace = Workspace(work_dir)
-        package_root = Path(_package_file).resolve().parent.parent
-        readable = (package_root, Path(sys.prefix), Path(sys.base_prefix))
-        self._sandbox, _ = Sandbox.open(sandbox, self._workspace, readable)
-        self._python_path = str(package_root)
+        self._examiner = examiner
 
     def close(self) -> None:
-        """Remove the work folder."""
-        self._workspace.close()
+        """Clear away what uploads needed."""
+        self._examiner.close()
 
     def verify_token(self, text: str) -> Verdict:
         """Judge a token given as verification URL or as its digits.
@@ -65,50 +49,36 @@ class VerificationDesk:
         Raises:
             UnsupportedMedia: Neither PDF nor docx nor PNG nor JPEG.
             NotVerifiable: Too large, broken or hostile to be examined within the limits.
+            QueueTimeout: Too many others wait.
         """
         kind = _kind_of(data)
-        found = self._examine(kind, data)
+        found = self._examine(kind, data, thorough=False)
+        verdict = self._judge(kind, found)
+        if kind == "pdf" and not found["thorough"] and _is_open(verdict, found):
+            verdict = self._judge(kind, self._examine(kind, data, thorough=True))
+        return verdict
+
+    def _judge(self, kind: str, found: Findings) -> Verdict:
         judged: FileKind = "scan" if found.get("scan") else "docx" if kind == "docx" else "pdf"
-        flags = tuple(found.get("flags", ()))
-        verdict = self._verifier.judge_text(found["qr_texts"], found["texts"], judged, flags)
-        if judged == "pdf":
+        texts = ["\n".join(pages) for pages in found["texts"]]
+        codes = [text for text, _ in found["codes"]]
+        verdict = self._verifier.judge_text(codes, texts, judged, tuple(found.get("flags", ())))
+        if judged == "pdf" and found["signature"] is not None:
             verdict = self._verifier.judge_signature(verdict, PdfSignature(**found["signature"]))
         return verdict
 
-    def _examine(self, kind: str, data: bytes) -> dict[str, Any]:
-        deadline = Deadline.after(_EXAMINE_S)
-        with self._workspace.job() as job:
-            upload = job / "upload"
-            upload.write_bytes(data)
-            anchors = job / "anchors.json"
-            anchors.write_text(json.dumps(self._anchors()), "utf-8")
-            command = [sys.executable, "-I", "-c", _BOOT, self._python_path, kind, str(upload), str(anchors)]
-            line = Limits(_ADDRESS_SPACE_BYTES, int(_EXAMINE_S) + 5, _FILE_BYTES).wrap(command)
-            environment = {**_ENVIRONMENT, "HOME": str(job), "TMPDIR": str(job)}
-            if self._sandbox:
-                line = self._sandbox.wrap(line, job, environment)
-            answer = job / "answer.json"
-            ended = run(line, environment=environment, directory=job, output_file=answer, deadline=deadline)
-            if ended.timed_out or ended.returncode != 0 or answer.stat().st_size > _ANSWER_BYTES:
-                raise NotVerifiable(
-                    "文件过于复杂或已损坏，未能在限定的资源内完成核验；请上传签发的原 PDF 或 docx。",
-                    detail=ended.output,
-                )
-            # A library may have complained first; the answer is the last line.
-            result: dict[str, Any] = json.loads(answer.read_bytes().splitlines()[-1])
-        if "error" in result:
-            raise NotVerifiable(result["error"]["message"], code=result["error"]["code"])
-        return result
-
-    def _anchors(self) -> list[str]:
-        """Return the public certificates; nothing secret ever goes to the child."""
-        return [base64.b64encode(item.der).decode("ascii") for item in self._trust.certificates()]
+    def _examine(self, kind: str, data: bytes, *, thorough: bool) -> Findings:
+        anchors = [base64.b64encode(item.der).decode("ascii") for item in self._trust.certificates()]
+        found = self._examiner.examine(kind, data, anchors, thorough=thorough)
+        if "error" in found:
+            raise NotVerifiable(found["error"]["message"], code=found["error"]["code"])
+        return found
 
 
-_BOOT = (
-    "import sys; sys.path.insert(0, sys.argv[1]);"
-    " from service.pipeline.examine_child import main; main(sys.argv[2:])"
-)
+def _is_open(verdict: Verdict, found: dict[str, Any]) -> bool:
+    """Return whether a second look could change the verdict on a PDF."""
+    unread = found["signature"] is None and verdict.code in _BY_SIGNATURE
+    return unread or verdict.code is VerdictCode.ALTERED
 
 
 def _kind_of(data: bytes) -> Literal["pdf", "docx", "picture"]:

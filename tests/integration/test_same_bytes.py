@@ -12,7 +12,7 @@ import pytest
 from service.bootstrap import load_catalog
 from service.convert import make_engine
 from service.fill import fill_docx
-from service.pdf import PdfStamp, finish_pdf
+from service.pdf.finish import PdfStamp, finish_pdf
 from service.settings import Settings
 from tests.engines import CANARY, convert, plan
 

@@ -12,16 +12,15 @@ from service.convert import CANARY_IMAGE_PX, canary_docx
 from service.errors import NotVerifiable, SealError
 from service.pdf import (
     PdfLimits,
-    PdfStamp,
     find_pictures,
-    finish_pdf,
     page_count,
     pdf_text,
     picture_sizes,
-    pypdf_text,
     render_pages,
     render_spots,
 )
+from service.pdf.finish import PdfStamp, finish_pdf
+from service.pdf.second import pypdf_text
 
 pytestmark = pytest.mark.libreoffice
 CHECKER = PdfStamp(CANARY_IMAGE_PX, 8, 8, bytes((0b10101010, 0b01010101)) * 4, date(2026, 5, 8))
@@ -93,7 +92,7 @@ def test_placeholder_that_is_not_there_is_named(raw: bytes) -> None:
 
 
 def test_both_readers_agree_on_the_text(raw: bytes) -> None:
-    assert "".join(pdf_text(raw).split()) == "".join(pypdf_text(raw).split())
+    assert "".join(pdf_text(raw).split()) == "".join("".join(pypdf_text(raw)).split())
 
 
 @pytest.mark.parametrize("broken", [b"", b"hello", b"%PDF-1.7\n%%EOF", b"%PDF-1.7\n1 0 obj\n<</Type/Catalog"])

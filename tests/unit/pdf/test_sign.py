@@ -16,6 +16,7 @@ from service.errors import SealError
 from service.model import PdfSignature
 from service.pdf.sign import _CallbackSigner, sign_pdf
 from service.pdf.signatures import examine_signatures
+from service.pdf.whole import examine_whole
 from service.verification import KeyRing, PdfKey, add_issuer
 
 GOOD = {"count": 1, "intact": True, "whole_file": True, "unchanged": True}
@@ -55,7 +56,25 @@ def test_signature_is_good_over_the_whole_file(
     assert signed.startswith(bare)
     found = examine_signatures(signed, [key.certificate.der for key in keys])
     assert found == PdfSignature(**GOOD, certificate_sha256=keys[0].certificate.sha256)  # type: ignore[arg-type]
+    assert examine_whole(signed, [key.certificate.der for key in keys]) == found
     assert examine_signatures(bare, []) == PdfSignature()
+    assert examine_whole(bare, [keys[0].certificate.der]) is None
+
+
+def test_quick_look_is_never_kinder_than_the_long_one(
+    keys: tuple[PdfKey, PdfKey], bare: bytes, signed: bytes
+) -> None:
+    ours = [keys[0].certificate.der]
+    assert examine_whole(signed, ours) is not None
+    for place in range(len(bare), len(signed)):
+        changed = signed[:place] + bytes([signed[place] ^ 1]) + signed[place + 1 :]
+        assert examine_whole(changed, ours) is None, place
+    for place in range(0, len(bare), 7):
+        assert examine_whole(signed[:place] + signed[place + 1 :], ours) is None, place
+    assert examine_whole(signed, [keys[1].certificate.der]) is None
+    assert examine_whole(sign_pdf(bare, keys[0].certificate.der, keys[1].sign), ours) is None
+    for other in (signed + b"\n", signed + signed, b" " + signed, b"", b"/ByteRange [0 1 2 3]"):
+        assert examine_whole(other, ours) is None
 
 
 def test_signature_of_an_unknown_certificate_shows_nothing(
