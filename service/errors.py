@@ -6,6 +6,8 @@
     ├── RequestError                the caller must change the request
     │   ├── MalformedJson           400  the body is not strict JSON
     │   ├── InvalidRequest          422  values break the schema; lists every fault
+    │   ├── BadTable                422  a batch's file whose rows cannot be read
+    │   ├── OutdatedWorkbook        409  a workbook made for another version of the template
     │   ├── UnknownTemplate         404  no template of that id
     │   ├── TooLarge                413  over a size limit
     │   ├── UnsupportedMedia        415  wrong Content-Type or Content-Encoding
@@ -125,6 +127,22 @@ class InvalidRequest(RequestError):
     code = "invalid-request"
     title = "数据不符合模板要求"
     http_status = 422
+
+
+class BadTable(RequestError):
+    """The file of a batch cannot be read as rows; ``type_code`` says why, ``faults`` names the columns."""
+
+    code = "bad-table"
+    title = "表格无法读取"
+    http_status = 422
+
+
+class OutdatedWorkbook(RequestError):
+    """The workbook was made for another template, or for another version of its fields."""
+
+    code = "schema-version"
+    title = "工作簿与模板版本不一致"
+    http_status = 409
 
 
 class UnknownTemplate(RequestError):

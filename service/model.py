@@ -240,6 +240,7 @@ class BatchRow:
         line: Row as the spreadsheet shows it, or line of the file, from 1; 0 in a JSON array.
         cells: JSON Pointer within the item → cell address (``/phone`` → ``D17``); empty but for sheets.
         faults: What was wrong already while reading; pointers within the item.
+        origins: JSON Pointer in ``data`` → pointer in what was sent, where ``data`` was made from that.
     """
 
     index: int
@@ -247,6 +248,7 @@ class BatchRow:
     line: int = 0
     cells: Mapping[str, str] = field(default_factory=dict)
     faults: tuple[Fault, ...] = ()
+    origins: Mapping[str, str] = field(default_factory=dict)
 
 
 @dataclass(frozen=True, slots=True)

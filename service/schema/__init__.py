@@ -4,21 +4,30 @@ Order: `parse_json` (what the text is), then `Validator.validate` (characters, t
 Knows nothing of fonts, HTTP or settings; glyph coverage comes in as a callable.
 """
 
+from service.schema.alternatives import choices
 from service.schema.check import check_schema
 from service.schema.clean import CleanText, clean_text
 from service.schema.count import char_count, word_count
+from service.schema.place import Place, SchemaMap
 from service.schema.strict_json import JsonLimits, parse_json
 from service.schema.validate import Validator
-from service.schema.wording import REPORT_LIMIT
+from service.schema.wording import REPORT_LIMIT, PathKey, cap_report, json_pointer, printable
 
 __all__ = [
     "REPORT_LIMIT",
     "CleanText",
     "JsonLimits",
+    "PathKey",
+    "Place",
+    "SchemaMap",
     "Validator",
+    "cap_report",
     "char_count",
     "check_schema",
+    "choices",
     "clean_text",
+    "json_pointer",
     "parse_json",
+    "printable",
     "word_count",
 ]

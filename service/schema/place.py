@@ -131,6 +131,15 @@ class Place:
             heads += [(part, sure) for part in own or [node.get("additionalProperties")]]
         return heads
 
+    def said(self, keyword: str, *, surely: bool = False) -> list[Any]:
+        """Return what the subschemas of this place say under a keyword, the nearest first.
+
+        Args:
+            keyword: Of JSON Schema, or an annotation.
+            surely: Leave out the subschemas that only perhaps apply.
+        """
+        return [node[keyword] for node, sure in self._spoken if keyword in node and (sure or not surely)]
+
     def title_of(self, key: str) -> str:
         """Return a member's title in 「」, or its quoted name where it has none."""
         title = self.child(key).title if key in self.members else ""

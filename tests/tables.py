@@ -1,0 +1,51 @@
+"""Rows for tests of spreadsheets: label rows and the ways to write them down."""
+
+import json
+from decimal import Decimal
+from pathlib import Path
+from typing import Any
+
+from service.catalog import load_template
+from service.model import TemplateSpec
+from service.schema import parse_json
+
+TEMPLATES = Path(__file__).resolve().parent.parent / "templates" / "docx"
+TEMPLATE_IDS = ("notice", "plan-form", "summary-report", "commendation", "plaque-labels")
+LABEL_TITLES = ("收件单位", "收件人", "联系电话", "邮政编码", "收件地址", "表扬名称", "牌匾编号")
+
+
+def spec_of(template_id: str) -> TemplateSpec:
+    """Return a shipped template."""
+    return load_template(TEMPLATES / template_id)
+
+
+def sample_items(template_id: str) -> list[Any]:
+    """Return the items that a batch of the template's sample has."""
+    sample = parse_json((TEMPLATES / template_id / "sample.json").read_bytes())
+    return list(sample["labels"]) if template_id == "plaque-labels" else [sample]
+
+
+def label_row(number: int = 1) -> dict[str, str]:
+    """Return the data of one label."""
+    return {
+        "unit": f"云州市第{number}科学技术促进会",
+        "attn": "欧阳䶮",
+        "phone": "010-0000-0000",
+        "postcode": "010000",
+        "address": f"云江省云州市不存在路{number}号",
+        "award": "excellent_organizer",
+        "plaque_no": f"2026-{number:03d}",
+    }
+
+
+def label_cells(number: int = 1) -> list[str]:
+    """Return the same as a clerk would type it."""
+    row = label_row(number)
+    return [*list(row.values())[:5], "优秀组织单位", row["plaque_no"]]
+
+
+def as_json(items: list[Any]) -> bytes:
+    """Return JSON, decimals written as numbers."""
+    return json.dumps(
+        items, ensure_ascii=False, default=lambda one: float(one) if isinstance(one, Decimal) else one
+    ).encode()
