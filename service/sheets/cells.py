@@ -109,7 +109,8 @@ def read_cell(raw: Raw, column: Column, *, from_1904: bool = False) -> Any:
     """
     if isinstance(raw, Broken):
         raise CellProblem(raw.keyword, raw.message)
-    if isinstance(raw, float) and not math.isfinite(raw):
+    number = raw.value if isinstance(raw, Shown) else raw
+    if isinstance(number, float) and not math.isfinite(number):
         raise CellProblem("number", "不是普通数字，请改正")
     if isinstance(raw, str):
         raw = raw.replace("_x000D_\n", "\n").replace("\r\n", "\n").replace("\r", "\n")
