@@ -25,6 +25,7 @@ from service.fill import template_variables
 from service.fonts import OFFICIAL, FontFace, coverage, default_font_dirs, fontconfig_xml, scan_fonts
 from service.pipeline.examiner import Examiner, ExaminerHost, FreshExaminer
 from service.pipeline.filling import fill
+from service.pipeline.official_seal import SealProvider
 from service.pipeline.readiness import Readiness
 from service.pipeline.render import Renderer
 from service.pipeline.verify import VerificationDesk
@@ -54,6 +55,7 @@ class Services:
         converter: For reports about versions and isolation.
         keyring: For reports about issuers.
         catalog: For reports about templates.
+        pictures: For reports about the pictures of official seals.
     """
 
     settings: Settings
@@ -63,6 +65,7 @@ class Services:
     converter: Converter
     keyring: KeyRing
     catalog: Catalog
+    pictures: SealProvider
 
 
 def work_dir(settings: Settings) -> Path:
@@ -109,6 +112,13 @@ def open_keyring(settings: Settings) -> KeyRing:
         if issuer["id"] not in signing:
             _LOG.warning("该签发单位没有 PDF 签名证书，签发的 PDF 不签名", issuer=issuer["id"])
     return keyring
+
+
+def _open_pictures(settings: Settings, keyring: KeyRing) -> SealProvider:
+    pictures = SealProvider.load(settings.seal_dir)
+    for issuer in pictures.sides_px().keys() - {item["id"] for item in keyring.issuers_public()["issuers"]}:
+        _LOG.warning("印章图样不属于任何签发单位，不会用到", issuer=issuer)
+    return pictures
 
 
 @dataclass(frozen=True, slots=True)
@@ -220,6 +230,7 @@ def open_services(
     if host is not None:
         host.feed(warm_docs(catalog, settings.base_url))
     keyring = open_keyring(settings)
+    pictures = _open_pictures(settings, keyring)
     font_stage = FontStage.find(settings)
     has_glyph = font_stage.has_glyph()
     converter = host.client() if host else _own_converter(settings, font_stage, catalog, once=once)
@@ -228,15 +239,10 @@ def open_services(
         if with_converter:
             _start(converter)
         renderer = Renderer(
-            catalog,
-            converter,
-            keyring,
-            has_glyph,
-            settings.base_url,
-            settings.issuer,
+            catalog, converter, keyring, has_glyph, settings.base_url, settings.issuer, pictures
         )
         readiness = Readiness(converter, _OFFICIAL_NAMES)
-        yield Services(settings, renderer, desk, readiness, converter, keyring, catalog)
+        yield Services(settings, renderer, desk, readiness, converter, keyring, catalog, pictures)
     finally:
         converter.close()
         desk.close()

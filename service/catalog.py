@@ -8,21 +8,19 @@ from dataclasses import replace
 from pathlib import Path
 from typing import Annotated, Any, Literal
 
-from pydantic import BaseModel, ConfigDict, Field, ValidationError
+from pydantic import BaseModel, ConfigDict, Field, ValidationError, model_validator
 
 from service.archive import read_docx
 from service.errors import ServiceError, TemplateError, UnknownTemplate
 from service.model import (
-    DataRule,
     FactRule,
-    NotAfter,
     PageRule,
     QrRule,
-    Stages,
+    SealRule,
     TemplateSpec,
     VerifyRule,
-    WordLimit,
 )
+from service.rules import DataRule, NotAfter, Stages, WordLimit
 
 _POINTER = r"^(/[^/]+)+$"
 
@@ -57,6 +55,19 @@ class _Qr(_Strict):
     picture_mm: float = Field(gt=5, le=100)
     module_min_mm: float = Field(0.33, ge=0.25, le=2)
     placeholder_px: int = Field(311, ge=101, le=2_000)
+
+
+class _Seal(_Strict):
+    unit: str = Field(pattern=_POINTER)
+    date: str | None = Field(None, pattern=_POINTER)
+    suffix: str = ""
+    label: str | None = Field(None, min_length=1)
+
+    @model_validator(mode="after")
+    def _date_or_label(self) -> "_Seal":
+        if (self.date is None) is (self.label is None):
+            raise ValueError("either date or label")
+        return self
 
 
 _Pointer = Annotated[str, Field(pattern=_POINTER)]
@@ -120,6 +131,7 @@ class _Manifest(_Strict):
     pages: _Pages = _Pages()
     verify: _Verify
     qr: _Qr
+    seal: _Seal | None = None
     rules: tuple[_AnyRule, ...] = ()
 
 
@@ -237,6 +249,7 @@ def load_template(folder: Path) -> TemplateSpec:
         sha256=digest.hexdigest(),
         rules=tuple(rule.made() for rule in manifest.rules),
         layout=manifest.layout,
+        seal=SealRule(**manifest.seal.model_dump()) if manifest.seal else None,
     )
 
 

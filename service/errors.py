@@ -14,7 +14,8 @@
     │   ├── NotAcceptable           406  no such output format
     │   ├── UnsafeArchive           422  a docx that must not be opened
     │   ├── NotVerifiable           422  a file that cannot be examined
-    │   └── LayoutOverflow          422  the text does not fit the page rules
+    │   ├── LayoutOverflow          422  the text does not fit the page rules
+    │   └── SealUnavailable         422  no seal picture may be laid over this document
     ├── TemplateError               500  a template of ours is broken
     ├── SealError                   500  the finished document failed its own check
     ├── ConversionError
@@ -198,6 +199,14 @@ class LayoutOverflow(RequestError):
 
     code = "layout-overflow"
     title = "版面放不下"
+    http_status = 422
+
+
+class SealUnavailable(RequestError):
+    """A seal picture was asked for that is not configured, or has no place on this document."""
+
+    code = "seal-unavailable"
+    title = "不能加盖印章图样"
     http_status = 422
 
 

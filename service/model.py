@@ -9,6 +9,7 @@ from pathlib import Path
 from typing import Any, Literal
 
 from service.errors import Fault
+from service.rules import DataRule
 
 
 @dataclass(frozen=True, slots=True)
@@ -51,10 +52,12 @@ class RenderOptions:
     Attributes:
         output: A docx alone is also made while LibreOffice is missing.
         draft: Mark the pages and the token as 草稿.
+        seal: Lay the issuer's seal picture over the PDF's 署名 and date.
     """
 
     output: OutputFormat = OutputFormat.PDF
     draft: bool = False
+    seal: bool = False
 
 
 @dataclass(frozen=True, slots=True)
@@ -114,68 +117,30 @@ class QrRule:
 
 
 @dataclass(frozen=True, slots=True)
+class SealRule:
+    """Where the picture of the issuer's seal goes (GB/T 9704-2012 7.3.5.1), in the PDF alone.
+
+    Either over 署名 and 成文日期 (``date``), or into the room that is left free after a label (``label``).
+
+    Attributes:
+        unit: Pointer to the name of the unit whose seal it is.
+        date: Pointer to the ISO date that is printed under the name as 2021年5月8日.
+        suffix: What the template prints after the name.
+        label: What the template prints before the place that it leaves free.
+    """
+
+    unit: str
+    date: str | None = None
+    suffix: str = ""
+    label: str | None = None
+
+
+@dataclass(frozen=True, slots=True)
 class PageRule:
     """How many pages a rendered document may have."""
 
     minimum: int
     maximum: int
-
-
-@dataclass(frozen=True, slots=True)
-class WordLimit:
-    """At most so many 字 in texts that are counted together.
-
-    Attributes:
-        parts: Pointers to the texts, from each place that ``each`` names; ``*`` is every item of a list.
-        limit: Most 字, as Word counts them.
-        each: Pointer with ``*`` to what is counted one by one; empty counts the whole document.
-        is_error: Whether a breach refuses the request; otherwise it is a warning.
-        unless: Pointer to a field that lifts the rule when it is ``true``; empty for none.
-    """
-
-    parts: tuple[str, ...]
-    limit: int
-    each: str = ""
-    is_error: bool = False
-    unless: str = ""
-
-
-@dataclass(frozen=True, slots=True)
-class Stages:
-    """Each stage has exactly one item.
-
-    Attributes:
-        pointer: Pointer with ``*`` to the number of an item's stage.
-        stages: All stages.
-        is_error: As in `WordLimit`.
-        unless: As in `WordLimit`.
-    """
-
-    pointer: str
-    stages: tuple[int, ...]
-    is_error: bool = False
-    unless: str = ""
-
-
-@dataclass(frozen=True, slots=True)
-class NotAfter:
-    """A date is not after another, if both are given.
-
-    Attributes:
-        pointer: Pointer to the ISO date.
-        limit: Pointer to the latest ISO date that it may be.
-        is_error: As in `WordLimit`.
-        unless: As in `WordLimit`.
-    """
-
-    pointer: str
-    limit: str
-    is_error: bool = False
-    unless: str = ""
-
-
-DataRule = WordLimit | Stages | NotAfter
-"""A rule about a template's data that its schema cannot say."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -198,6 +163,7 @@ class TemplateSpec:
         sha256: Hex digest over docx, schema and manifest.
         rules: What the schema cannot say of the data.
         layout: ``document``, or ``labels`` for a template of one label that is repeated over sheets.
+        seal: Where a seal picture goes; ``None`` has no place for one.
     """
 
     template_id: str
@@ -215,6 +181,7 @@ class TemplateSpec:
     sha256: str
     rules: tuple[DataRule, ...] = ()
     layout: Literal["document", "labels"] = "document"
+    seal: SealRule | None = None
 
 
 @dataclass(frozen=True, slots=True)

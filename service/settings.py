@@ -33,6 +33,9 @@ class Settings(BaseModel):
     state_dir: Path = Field(_ROOT / "var", description="密钥等本机状态所在文件夹，不入版本库")
     keys_dir: Path | None = Field(None, description="密钥文件夹；默认为状态文件夹下的 keys")
     issuer: str | None = Field(None, description="签发单位编号；只有一个签发单位时可不填")
+    seal_dir: Path | None = Field(
+        None, description="印章图样文件夹，其中为 <签发单位编号>.png；默认没有，不能加盖"
+    )
     work_dir: Path | None = Field(None, description="转换用临时文件夹；默认为系统临时文件夹下的 wenyin")
     font_dir: Path | None = Field(None, description="存放已获授权字体的文件夹，其中的字体优先于替代字体")
     soffice: Path | None = Field(None, description="soffice 程序的路径；默认自动查找")

@@ -46,8 +46,11 @@ def cli() -> None:
     help="默认按输出文件的扩展名，其次为 pdf",
 )
 @click.option("--draft", is_flag=True, help="草稿：加水印，二维码标明草稿")
+@click.option(
+    "--seal", is_flag=True, help="在 PDF 的署名和日期上盖签发单位的印章图样（须配置 WENYIN_SEAL_DIR）"
+)
 @report_errors
-def render(template: str, data: str, output: str, output_format: str | None, draft: bool) -> None:
+def render(template: str, data: str, output: str, output_format: str | None, draft: bool, seal: bool) -> None:
     """用 DATA.json（- 表示标准输入）生成一份文件。"""
     if output_format:
         chosen = OutputFormat(output_format)
@@ -57,7 +60,7 @@ def render(template: str, data: str, output: str, output_format: str | None, dra
     body = read_input(data, settings.body_limit_bytes)
     with open_services(settings, once=True) as services:
         deadline = Deadline.after(settings.timeout_s)
-        document = services.renderer.render(template, body, deadline, RenderOptions(chosen, draft))
+        document = services.renderer.render(template, body, deadline, RenderOptions(chosen, draft, seal))
         if chosen is OutputFormat.BUNDLE:
             content = services.renderer.bundle(document)
         else:

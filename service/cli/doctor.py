@@ -51,3 +51,6 @@ def _show_keys(console: Console, services: Services) -> None:
     for issuer in services.keyring.issuers_public()["issuers"]:
         mark = "（开发试用）" if issuer.get("development") else ""
         console.print(f"签发单位：{issuer['name']}{mark}")
+        side_px = services.pictures.sides_px().get(issuer["id"])
+        picture = f"{side_px}×{side_px} 像素，仅作版式用途" if side_px else "未配置，不能加盖"
+        console.print(f"印章图样：{picture}", soft_wrap=True)

@@ -33,10 +33,12 @@ from service.errors import TemplateError
 from service.fill import lists, typeset
 from service.fill.directives import move_directives
 from service.fill.lists import award_name
+from service.fill.typeset import cn_date
 
 __all__ = [
     "FILTER_NAMES",
     "award_name",
+    "cn_date",
     "complete",
     "fill_docx",
     "moved_directives",

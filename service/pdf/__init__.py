@@ -1,19 +1,21 @@
 """Reading, rasterising and finishing PDFs; the only home of the PDF libraries.
 
-To be imported from their own modules: `service.pdf.finish` and `service.pdf.second`, `service.pdf.sign`
-and `service.pdf.signatures`. Their libraries take longer to load than most files take to examine, and
-more memory than the process that examines uploads has without them.
+To be imported from their own modules: `service.pdf.finish`, `service.pdf.seal_picture`, `service.pdf.second`,
+`service.pdf.sign` and `service.pdf.signatures`. Their libraries take longer to load than most files take to
+examine, and more memory than the process that examines uploads has without them.
 """
 
 from service.pdf.read import (
     PdfLimits,
     PictureSpot,
+    TextLine,
     find_pictures,
     is_scan,
     page_count,
     page_texts,
     pdf_text,
     picture_sizes,
+    printed_lines,
     render_pages,
     render_spots,
 )
@@ -21,12 +23,14 @@ from service.pdf.read import (
 __all__ = [
     "PdfLimits",
     "PictureSpot",
+    "TextLine",
     "find_pictures",
     "is_scan",
     "page_count",
     "page_texts",
     "pdf_text",
     "picture_sizes",
+    "printed_lines",
     "render_pages",
     "render_spots",
 ]

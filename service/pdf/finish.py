@@ -24,6 +24,7 @@ from pypdf.generic import (
 )
 
 from service.errors import SealError
+from service.pdf.seal_picture import SealStamp, lay_seal
 
 _EPOCH = date(2020, 1, 1)
 _LANGUAGE = "zh-CN"
@@ -74,12 +75,13 @@ class FinishedPdf:
     loose_fonts: frozenset[str]
 
 
-def finish_pdf(pdf: bytes, *stamps: PdfStamp) -> FinishedPdf:
+def finish_pdf(pdf: bytes, *stamps: PdfStamp, seal: SealStamp | None = None) -> FinishedPdf:
     """Swap each placeholder for its QR and make everything that varies constant, in one rewrite.
 
     Args:
         pdf: LibreOffice's output.
         stamps: What to put in; the first has the date.
+        seal: The seal picture to lay over the text, if there is one.
 
     Returns:
         The finished file.
@@ -99,6 +101,8 @@ def finish_pdf(pdf: bytes, *stamps: PdfStamp) -> FinishedPdf:
                 detail=f"{len(found)} image objects of {stamp.placeholder} px",
             )
         _replace_picture(writer, found[0], stamp)
+    if seal is not None:
+        lay_seal(writer, seal)
     _make_dates_constant(writer, next((stamp.dated for stamp in stamps if stamp.dated), _EPOCH))
     _make_profiles_constant(writer)
     # LibreOffice takes the language of Latin text for the document's.

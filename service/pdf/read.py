@@ -1,5 +1,6 @@
 """Text, page count, pictures and rasters of a PDF."""
 
+import ctypes
 import threading
 from collections.abc import Iterator, Sequence
 from contextlib import contextmanager
@@ -14,6 +15,7 @@ from service.errors import NotVerifiable, SealError
 
 _POINTS_PER_INCH = 72.0
 _SURROUND_PT = 6.0
+_SAME_LINE_PT = 2.0
 _PAGE_PICTURE = 0.8  # share of a page that a scan of it covers at least
 
 # PDFium is not thread-safe, and its calls are short.
@@ -52,6 +54,25 @@ class PictureSpot:
     bottom_pt: float
     right_pt: float
     top_pt: float
+
+
+@dataclass(frozen=True, slots=True)
+class TextLine:
+    """One printed line, its white space left out.
+
+    Attributes:
+        text: Its characters from left to right.
+        left_pt: Left edge of the first, in points from the page's left.
+        right_pt: Right edge of the last.
+        baseline_pt: In points from the page's foot.
+        size_pt: Type size of the largest character.
+    """
+
+    text: str
+    left_pt: float
+    right_pt: float
+    baseline_pt: float
+    size_pt: float
 
 
 @contextmanager
@@ -111,6 +132,42 @@ def page_texts(pdf: bytes, limits: PdfLimits | None = None) -> list[str]:
             textpage.close()
             page.close()
         return pages
+
+
+def printed_lines(pdf: bytes) -> list[list[TextLine]]:
+    """Return the lines of each page, from the top down.
+
+    Args:
+        pdf: A file of our own making.
+    """
+    pages = []
+    with _opened(pdf) as document:
+        for page in document:
+            textpage = page.get_textpage()
+            pages.append(list(_lines(textpage)))
+            textpage.close()
+            page.close()
+    return pages
+
+
+def _lines(textpage: Any) -> Iterator[TextLine]:
+    found: list[tuple[float, float, float, float, str]] = []
+    x, y, box = ctypes.c_double(), ctypes.c_double(), pypdfium2.raw.FS_RECTF()
+    for index in range(textpage.count_chars()):
+        char = chr(pypdfium2.raw.FPDFText_GetUnicode(textpage, index))
+        if char.isprintable() and not char.isspace():
+            pypdfium2.raw.FPDFText_GetCharOrigin(textpage, index, x, y)
+            pypdfium2.raw.FPDFText_GetLooseCharBox(textpage, index, box)
+            size_pt = pypdfium2.raw.FPDFText_GetFontSize(textpage, index)
+            found.append((y.value, box.left, box.right, size_pt, char))
+    found.sort(key=lambda item: -item[0])
+    while found:
+        same = [item for item in found if found[0][0] - item[0] < _SAME_LINE_PT]
+        found = found[len(same) :]
+        same.sort(key=lambda item: item[1])
+        text = "".join(item[4] for item in same)
+        sizes = [item[3] for item in same]
+        yield TextLine(text, same[0][1], max(item[2] for item in same), same[0][0], max(sizes))
 
 
 def picture_sizes(pdf: bytes) -> list[tuple[int, int]]:

@@ -16,6 +16,7 @@ from service.errors import ConverterUnavailable
 from service.model import Deadline, OutputFormat, RenderedDocument, RenderOptions, Submission
 from service.pipeline.filling import fill
 from service.pipeline.naming import file_stem
+from service.pipeline.official_seal import SealProvider
 from service.pipeline.sealing import Sealer
 from service.schema import Validator, parse_json
 from service.verification import KeyRing
@@ -48,6 +49,7 @@ class Renderer:
         has_glyph: Whether the configured fonts can draw a character.
         base_url: Prefix of verification URLs.
         issuer: Id of the signing issuer; ``None`` when there is only one.
+        pictures: Pictures of official seals; ``None`` has none.
     """
 
     def __init__(
@@ -58,12 +60,13 @@ class Renderer:
         has_glyph: Callable[[str], bool],
         base_url: str,
         issuer: str | None = None,
+        pictures: SealProvider | None = None,
     ) -> None:
         self.catalog = catalog
         self.converter = converter
         self._has_glyph = has_glyph
         self._base_url = base_url
-        self._sealer = Sealer(keyring, base_url, issuer)
+        self._sealer = Sealer(keyring, base_url, issuer, pictures or SealProvider())
         self._validators = {spec.template_id: Validator(spec.schema, spec.rules) for spec in catalog}
 
     def check(self, template_id: str, body: bytes) -> Submission:
@@ -113,12 +116,13 @@ class Renderer:
         clock, spec, draft = _Clock(), self.catalog.get(template_id), options.draft
         with clock.stage("schema"):
             submission = self.check(template_id, body)
+            picture, warnings = self._sealer.picture_for(spec, submission, options)
         with clock.stage("fill"):
-            filled, warnings = fill(spec, submission.data, self._extras(draft)), list(submission.warnings)
+            filled = fill(spec, submission.data, self._extras(draft))
         with clock.stage("convert"):
             pdf = self._convert(filled.docx, deadline, options.output, warnings, cancelled)
         with clock.stage("seal"):
-            sealed = self._sealer.seal(spec, submission.data, filled, pdf, draft=draft)
+            sealed = self._sealer.seal(spec, submission.data, filled, pdf, draft=draft, picture=picture)
             warnings += sealed.warnings
         with clock.stage("sign"):
             wanted = sealed.pdf and not draft and options.output is not OutputFormat.DOCX

@@ -9,7 +9,7 @@ from typing import Any, Literal
 from service.archive import read_docx
 from service.docx import set_pictures, swap_picture
 from service.errors import SealError
-from service.model import Claims, SealedItem, TemplateSpec
+from service.model import Claims, OutputFormat, RenderOptions, SealedItem, Submission, TemplateSpec
 from service.pdf import (
     PictureSpot,
     find_pictures,
@@ -18,10 +18,12 @@ from service.pdf import (
     render_spots,
 )
 from service.pdf.finish import PdfStamp, finish_pdf
+from service.pdf.seal_picture import SealPicture, SealStamp
 from service.pdf.sign import sign_pdf
 from service.pipeline.contract import check_pages, check_text
 from service.pipeline.filling import Filled
 from service.pipeline.naming import as_text, pick
+from service.pipeline.official_seal import SealProvider, place_seal
 from service.verification import (
     KeyRing,
     Seal,
@@ -38,6 +40,7 @@ from service.verification import (
 # A reader's device tries many frames; one raster can fall badly on the pixel grid.
 _SELF_CHECK_DPI = (300, 200, 400)
 _PDF_MODULE_PX = 4
+_PICTURE_SEAL = 1  # see `service.model.Claims.seal_mode`
 
 
 @dataclass(frozen=True, slots=True)
@@ -75,15 +78,48 @@ class Sealer:
         keyring: Signing keys and issuers.
         base_url: Prefix of verification URLs.
         issuer: Id of the signing issuer; ``None`` when there is only one.
+        pictures: Pictures of official seals.
     """
 
-    def __init__(self, keyring: KeyRing, base_url: str, issuer: str | None) -> None:
+    def __init__(self, keyring: KeyRing, base_url: str, issuer: str | None, pictures: SealProvider) -> None:
         self._keyring = keyring
+        self._pictures = pictures
         self._base_url = base_url
         self._issuer = issuer
 
+    def picture_for(
+        self, spec: TemplateSpec, submission: Submission, options: RenderOptions
+    ) -> tuple[SealPicture | None, list[str]]:
+        """Return the picture of the issuer's seal if one is asked for and has a page to be on; and all warnings.
+
+        Args:
+            spec: The template.
+            submission: Checked request data.
+            options: What the caller asked for.
+
+        Raises:
+            SealUnavailable: It may not be laid over this document.
+        """
+        warnings = list(submission.warnings)
+        if not options.seal:
+            return None, warnings
+        issuer = self._keyring.signing_key(self._issuer).issuer
+        picture = self._pictures.chosen(spec, submission.data, issuer.issuer_id, issuer.name)
+        if options.draft:
+            return None, [*warnings, "草稿不盖印章图样。"]
+        if options.output is OutputFormat.DOCX:
+            return None, [*warnings, "印章图样只盖在 PDF 上，docx 中没有。"]
+        return picture, warnings
+
     def seal(
-        self, spec: TemplateSpec, data: Mapping[str, Any], filled: Filled, pdf: bytes, *, draft: bool
+        self,
+        spec: TemplateSpec,
+        data: Mapping[str, Any],
+        filled: Filled,
+        pdf: bytes,
+        *,
+        draft: bool,
+        picture: SealPicture | None = None,
     ) -> Sealed:
         """Check what LibreOffice made, sign the tokens over it, and put their QR codes into both forms.
 
@@ -91,8 +127,9 @@ class Sealer:
             spec: Its template.
             data: What it was filled with.
             filled: The docx with placeholders.
-            pdf: What LibreOffice made of it; empty where there is none.
+            pdf: What LibreOffice made of it, or empty.
             draft: Whether the token says that it is a draft.
+            picture: The official seal's picture, for the PDF alone.
 
         Returns:
             Both forms with their codes; the PDF without a signature.
@@ -102,23 +139,20 @@ class Sealer:
             SealError: A character is lost, a font not embedded, a code unreadable.
         """
         key = self._keyring.signing_key(self._issuer)
-        pages, text = 0, ""
-        if pdf:
-            pages, text = page_count(pdf), pdf_text(pdf)
-            filled.check_pages(pages)
-            check_pages(spec, data, pages)
-            check_text(data, text)
+        pages, text = _checked(spec, data, filled, pdf) if pdf else (0, "")
         if filled.items is None:
-            claims = _claims(spec, data, draft)
             docx_mac = self._mac(key, "hd", docx_text(read_docx(filled.docx)))
-            claims = replace(claims, docx_text_mac=docx_mac)
+            claims = replace(_claims(spec, data, draft), docx_text_mac=docx_mac)
             if pdf:
                 claims = replace(claims, pages=pages, pdf_text_mac=self._mac(key, "hp", text))
             every = [claims]
         else:
             every = [self._item_claims(spec, item, key, draft) for item in filled.items]
+        stamp = place_seal(spec.seal, data, picture, pdf) if spec.seal and picture and pdf else None
+        if stamp:
+            every = [replace(claims, seal_mode=_PICTURE_SEAL) for claims in every]
         seals = [make_seal(claims, spec.verify.facts, key, self._base_url, spec.qr) for claims in every]
-        finished = self._finish(filled, pdf, seals, every[0].issued_on) if pdf else b""
+        finished = self._finish(filled, pdf, seals, every[0].issued_on, stamp) if pdf else b""
         return Sealed(
             seals=tuple(seals),
             docx=_with_symbols(spec, filled, seals),
@@ -139,13 +173,20 @@ class Sealer:
         values = label_text([as_text(pick(item, pointer)) for pointer in spec.verify.digest])
         return replace(claims, pdf_text_mac=self._mac(key, "lb", values))
 
-    def _finish(self, filled: Filled, pdf: bytes, seals: Sequence[Seal], dated: date | None) -> bytes:
+    def _finish(
+        self,
+        filled: Filled,
+        pdf: bytes,
+        seals: Sequence[Seal],
+        dated: date | None,
+        picture: SealStamp | None,
+    ) -> bytes:
         spots = find_pictures(pdf, filled.placeholders)
         stamps = []
         for seal, (width, height) in zip(seals, filled.placeholders, strict=True):
             width_px, height_px, rows = packed_rows(seal.symbol, _PDF_MODULE_PX)
             stamps.append(PdfStamp(width, width_px, height_px, rows, dated, height))
-        finished = finish_pdf(pdf, *stamps)
+        finished = finish_pdf(pdf, *stamps, seal=picture)
         if finished.loose_fonts:
             raise SealError("成品中有未嵌入的字体。", detail="、".join(sorted(finished.loose_fonts)))
         _check_symbols(finished.pdf, spots, seals)
@@ -180,6 +221,15 @@ def _check_symbols(pdf: bytes, spots: Sequence[PictureSpot], seals: Sequence[Sea
         if not waiting:
             return
     raise SealError("成品中的二维码无法读出，请检查模板中二维码的大小与位置。")
+
+
+def _checked(spec: TemplateSpec, data: Mapping[str, Any], filled: Filled, pdf: bytes) -> tuple[int, str]:
+    """Return the number of pages and the text of a page that keeps to its template's rules."""
+    pages, text = page_count(pdf), pdf_text(pdf)
+    filled.check_pages(pages)
+    check_pages(spec, data, pages)
+    check_text(data, text)
+    return pages, text
 
 
 def _with_symbols(spec: TemplateSpec, filled: Filled, seals: Sequence[Seal]) -> bytes:

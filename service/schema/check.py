@@ -7,7 +7,7 @@ from typing import Any
 from jsonschema import Draft202012Validator, FormatChecker, SchemaError
 
 from service.errors import Fault, TemplateError
-from service.model import DataRule
+from service.rules import DataRule
 from service.schema.keywords import LISTS, MAPS, SINGLES
 from service.schema.messages import CATALOGUE
 from service.schema.patterns import FORMATS, compile_pattern

@@ -10,7 +10,7 @@ from datetime import date
 from typing import Any
 
 from service.errors import Fault, TemplateError
-from service.model import DataRule, NotAfter, Stages, WordLimit
+from service.rules import DataRule, NotAfter, Stages, WordLimit
 from service.schema.count import char_count, word_count
 from service.schema.place import Place, name_of
 from service.schema.wording import PathKey, json_pointer

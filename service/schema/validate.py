@@ -5,7 +5,8 @@ from itertools import islice
 from typing import Any
 
 from service.errors import Fault, InvalidRequest
-from service.model import DataRule, Submission
+from service.model import Submission
+from service.rules import DataRule
 from service.schema.check import check_schema
 from service.schema.dialect import make_validator
 from service.schema.messages import describe

@@ -49,9 +49,9 @@ def create_document(template_id: str) -> Response:
     """Render one document."""
     found = services()
     found.renderer.catalog.get(template_id)
-    _only_parameters({"format", "draft"})
+    _only_parameters({"format", "draft", "seal"})
     output = _output_format()
-    options = RenderOptions(output, draft=_flag("draft"))
+    options = RenderOptions(output, draft=_flag("draft"), seal=_flag("seal"))
     body = _json_body(found.settings.body_limit_bytes)
     document = found.renderer.render(
         template_id,

@@ -98,6 +98,11 @@ def _document_operation(spec: TemplateSpec, schema_name: str) -> dict[str, Any]:
                 "format", {"type": "string", "enum": ["pdf", "docx", "bundle"]}, "输出格式，优先于 Accept"
             ),
             _query("draft", {"type": "boolean", "default": False}, "草稿：加水印，二维码标明草稿"),
+            _query(
+                "seal",
+                {"type": "boolean", "default": False},
+                "在 PDF 的署名和日期上盖签发单位的印章图样；未配置则返回 seal-unavailable",
+            ),
         ],
         "requestBody": {
             "required": True,

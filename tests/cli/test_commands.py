@@ -117,8 +117,36 @@ def test_doctor_reports_and_passes(run: Run) -> None:
     done = run("doctor")
     report = done.stdout.decode()
     assert done.returncode == 0, report
-    for words in ("LibreOffice 25.", "FandolFang", "FandolKai", "bubblewrap", "开发试用", "试转换：正常"):
+    for words in (
+        "LibreOffice 25.",
+        "FandolFang",
+        "FandolKai",
+        "bubblewrap",
+        "开发试用",
+        "印章图样：未配置",
+        "试转换：正常",
+    ):
         assert words in report
+
+
+def test_seal_picture_comes_from_the_servers_folder_alone(run: Run, tmp_path: Path) -> None:
+    sample = ROOT / "templates/docx/notice/sample.json"
+    state, pictures = str(tmp_path / "var"), tmp_path / "seals"
+    pictures.mkdir()
+    made = run("keys", "new", "yunzhou", "--name", "云州市科学技术促进会", state_dir=state)
+    assert made.returncode == 0, made.stderr.decode()
+    without = run("render", "notice", sample, "--seal", "-o", tmp_path / "x.pdf", state_dir=state)
+    assert without.returncode == ExitCode.REQUEST
+    assert "WENYIN_SEAL_DIR" in without.stderr.decode()
+    assert not (tmp_path / "x.pdf").exists()
+    drawn = [sys.executable, "-m", "templates.authoring.sample_seal", "云州市科学技术促进会"]
+    subprocess.run([*drawn, str(pictures / "yunzhou.png")], check=True, cwd=ROOT, capture_output=True)
+    configured = {"state_dir": state, "seal_dir": str(pictures)}
+    done = run("render", "notice", sample, "--seal", "-o", tmp_path / "x.pdf", **configured)
+    assert done.returncode == 0, done.stderr.decode()
+    assert b"/WenyinSeal" in (tmp_path / "x.pdf").read_bytes()
+    assert json.loads(run("verify", tmp_path / "x.pdf", **configured).stdout)["verdict"] == "EXACT"
+    assert "印章图样：992×992 像素" in run("doctor", **configured).stdout.decode()
 
 
 def test_doctor_fails_without_libreoffice(run: Run) -> None:

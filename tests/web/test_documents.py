@@ -109,6 +109,14 @@ def grey_share(pdf: bytes) -> list[float]:
     return shares
 
 
+def test_seal_picture_is_refused_where_none_is_configured(server: Server, sample: bytes) -> None:
+    answer = server.post_json(f"{NOTICE}?seal=true", sample)
+    assert answer.status == 422
+    assert answer.json["type"].endswith("seal-unavailable")
+    assert "WENYIN_SEAL_DIR" in answer.json["detail"]
+    assert server.post_json(f"{NOTICE}?seal=/etc/seal.png", sample).status == 400
+
+
 def test_draft_is_marked_on_every_page_and_in_the_token(server: Server, sample: bytes) -> None:
     answer = server.post_json(f"{NOTICE}?draft=true", sample)
     assert answer.status == 200

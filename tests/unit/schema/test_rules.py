@@ -11,7 +11,8 @@ from hypothesis import strategies as st
 from service.bootstrap import load_catalog
 from service.catalog import load_template
 from service.errors import InvalidRequest, TemplateError
-from service.model import NotAfter, Stages, Submission, WordLimit
+from service.model import Submission
+from service.rules import NotAfter, Stages, WordLimit
 from service.schema import Validator, check_schema
 from service.schema.place import SchemaMap
 from service.schema.rules import check_rules
