@@ -302,6 +302,8 @@ class Verdict:
         document_id: Hex rid of the token, when its signature is good.
         development: Whether the issuer is the development issuer made on first run.
         authenticated_text: The text that matched, for TEXT_MATCH.
+        pages: First and last page of the file that this verdict is about, from 1, where it is not all.
+        documents: A verdict for each code of a file that holds several.
     """
 
     code: VerdictCode
@@ -312,6 +314,8 @@ class Verdict:
     document_id: str | None = None
     development: bool = False
     authenticated_text: str | None = None
+    pages: tuple[int, int] | None = None
+    documents: tuple["Verdict", ...] = ()
 
 
 @dataclass(frozen=True, slots=True)

@@ -151,6 +151,8 @@ def _verdict_fields(verdict: Verdict) -> dict[str, Any]:
         "message": verdict.message,
         "document_id": verdict.document_id,
         "development": verdict.development,
+        **({"page": verdict.pages[0], "last_page": verdict.pages[1]} if verdict.pages else {}),
+        **({"documents": list(map(_verdict_fields, verdict.documents))} if verdict.documents else {}),
     }
 
 
@@ -162,6 +164,10 @@ def _print_verdict(verdict: Verdict) -> None:
         click.echo(f"  已核验：{item}")
     for item in verdict.not_checked:
         click.echo(f"  未核验：{item}")
+    for document in verdict.documents:
+        where = f"第 {document.pages[0]} 页" if document.pages else "其中"
+        name = document.claims.get("title") or document.claims.get("ref") or ""
+        click.echo(f"  {where}：{document.code.value} {name}")
 
 
 def main() -> None:

@@ -7,7 +7,7 @@ from typing import Any, Literal
 from service.errors import NotVerifiable, UnsupportedMedia
 from service.model import PdfSignature, TemplateSpec, Verdict, VerdictCode
 from service.pipeline.examiner import Examiner, Findings
-from service.verification import FileKind, Trust, Verifier
+from service.verification import ExaminedFile, FileKind, FoundCode, Trust, Verifier, judge_file
 
 # Verdicts that a signature which was not looked into could still make better or worse.
 _BY_SIGNATURE = (VerdictCode.TEXT_MATCH, VerdictCode.CLAIMS_ONLY)
@@ -60,12 +60,18 @@ class VerificationDesk:
 
     def _judge(self, kind: str, found: Findings) -> Verdict:
         judged: FileKind = "scan" if found.get("scan") else "docx" if kind == "docx" else "pdf"
-        texts = ["\n".join(pages) for pages in found["texts"]]
-        codes = [text for text, _ in found["codes"]]
-        verdict = self._verifier.judge_text(codes, texts, judged, tuple(found.get("flags", ())))
-        if judged == "pdf" and found["signature"] is not None:
-            verdict = self._verifier.judge_signature(verdict, PdfSignature(**found["signature"]))
-        return verdict
+        signature = found.get("signature")
+        return judge_file(
+            self._verifier,
+            ExaminedFile(
+                kind=judged,
+                codes=tuple(FoundCode(text, page) for text, page in found["codes"]),
+                texts=tuple(tuple(pages) for pages in found["texts"]),
+                pages=found["pages"],
+                flags=tuple(found.get("flags", ())),
+                signature=PdfSignature(**signature) if signature is not None else None,
+            ),
+        )
 
     def _examine(self, kind: str, data: bytes, *, thorough: bool) -> Findings:
         anchors = [base64.b64encode(item.der).decode("ascii") for item in self._trust.certificates()]
@@ -77,8 +83,9 @@ class VerificationDesk:
 
 def _is_open(verdict: Verdict, found: dict[str, Any]) -> bool:
     """Return whether a second look could change the verdict on a PDF."""
+    codes = {verdict.code, *(document.code for document in verdict.documents)}
     unread = found["signature"] is None and verdict.code in _BY_SIGNATURE
-    return unread or verdict.code is VerdictCode.ALTERED
+    return unread or VerdictCode.ALTERED in codes
 
 
 def _kind_of(data: bytes) -> Literal["pdf", "docx", "picture"]:

@@ -30,6 +30,7 @@ from service.verification.qr import (
     png_bytes,
 )
 from service.verification.seal import Seal, make_seal
+from service.verification.several import ExaminedFile, FoundCode, judge_file
 from service.verification.text import canonical_text, label_text, readable_text, text_mac
 from service.verification.token import BadTokenError, DecodedToken, decode_token, mint_token, rid
 from service.verification.trust import Trust, TrustFolder
@@ -42,7 +43,9 @@ __all__ = [
     "TYPE_NAMES",
     "BadTokenError",
     "DecodedToken",
+    "ExaminedFile",
     "FileKind",
+    "FoundCode",
     "Issuer",
     "KeyRing",
     "KeyStatus",
@@ -66,6 +69,7 @@ __all__ = [
     "docx_flags",
     "docx_text",
     "give_development_certificate",
+    "judge_file",
     "label_text",
     "make_seal",
     "make_symbol",

@@ -123,7 +123,9 @@ class Verifier:
         texts = [text for text in candidate_texts if canonical_text(text)]
         if kind == "scan":
             return _with_flags(_scanned(verdict), flags)
-        if genuine.claims.doc_type == LABEL_TYPE or not texts:
+        if genuine.claims.doc_type == LABEL_TYPE:
+            return _with_flags(_unread(verdict, wording.LABEL_UNREAD), flags)
+        if not texts:
             return _with_flags(_unread(verdict, wording.NO_TEXT), flags)
         expected = genuine.claims.pdf_text_mac if domain == "hp" else genuine.claims.docx_text_mac
         if expected is None:
@@ -143,10 +145,17 @@ class Verifier:
         """
         # Without the secret of the digests the signature alone speaks for the file: it covers the
         # code on the page, too, and who judges is told that the text was not compared.
-        offline = verdict.code is VerdictCode.CLAIMS_ONLY and wording.OFFLINE_TEXT in verdict.not_checked
-        if verdict.code is not VerdictCode.TEXT_MATCH and not offline:
+        # So it does for a label, whose digest covers its values and not a page that it shares.
+        claims_only = verdict.code is VerdictCode.CLAIMS_ONLY
+        offline = claims_only and wording.OFFLINE_TEXT in verdict.not_checked
+        label = claims_only and wording.LABEL_UNREAD in verdict.not_checked
+        if verdict.code is not VerdictCode.TEXT_MATCH and not offline and not label:
             return verdict
         fault = self._signature_fault(verdict, found)
+        if fault is None and label:
+            exact = as_exact(replace(verdict, code=VerdictCode.TEXT_MATCH))
+            caveats = self._trust.caveats(bytes.fromhex(verdict.claims["kid"]))
+            return replace(exact, not_checked=(*caveats, *exact.not_checked))
         if fault is None and offline:
             exact = as_exact(replace(verdict, code=VerdictCode.TEXT_MATCH))
             caveats = self._trust.caveats(bytes.fromhex(verdict.claims["kid"]))

@@ -53,6 +53,7 @@ PAPER = "纸面与验证码是否属于同一份文件"
 SEAL_STAMP = "实体印章"
 TIME = "签发时间（日期由签发单位自行填写）"
 NOT_BOUND = "正文（该验证码未记录这种文件的文字校验值）"
+LABEL_UNREAD = "标签上其余的文字（收件人、电话和地址）"
 NO_TEXT = "正文（文件没有可比对的文字层）"
 EVERYTHING = "文件的任何内容"
 
@@ -71,3 +72,18 @@ SCAN = "这是扫描件或照片：验证码由所列单位签发，但图上的
 
 SCAN_PAGES = "原件共 {pages} 页，请清点是否齐全。"
 SCANNED_TEXT = "正文（扫描件的文字，包括识别出的文字，不能用来比对）"
+
+SCAN_SHORT = "上传的只有 {found} 页。"
+"""Put after `SCAN_PAGES` where pages are missing."""
+
+SEVERAL = "文件中有 {count} 个验证码，逐个核验的结论列在下面。"
+"""Put before the message about a file with several codes."""
+
+PART = "第 {pages} 页的文字与签发时的一份文件一致，其余各页不属于它。"
+"""Put after the message of ALTERED where a document is whole within a larger file."""
+
+OUTSIDE = "第 {pages} 页不属于其中任何一份文件。"
+"""Put after the message where a file of several documents has other pages, too."""
+
+SEVERAL_ALTERED = "其中有内容与签发时不一致。"
+"""In place of the message of ALTERED, which asks for the one original."""

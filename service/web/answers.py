@@ -71,6 +71,10 @@ def verdict_body(verdict: Verdict) -> dict[str, Any]:
         body["development"] = True
     if verdict.authenticated_text is not None:
         body["authenticated_text"] = verdict.authenticated_text
+    if verdict.pages:
+        body["page"], body["last_page"] = verdict.pages
+    if verdict.documents:
+        body["documents"] = [verdict_body(document) for document in verdict.documents]
     return body
 
 

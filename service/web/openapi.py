@@ -279,6 +279,12 @@ def _problem_schema() -> dict[str, Any]:
 
 def _verdict_schema() -> dict[str, Any]:
     texts = {"type": "array", "items": {"type": "string"}}
+    page = {"type": "integer", "minimum": 1}
+    several = {
+        "type": "array",
+        "description": "文件含有不止一个验证码时，逐个的结论",
+        "items": {"$ref": "#/components/schemas/Verdict"},
+    }
     return {
         "type": "object",
         "properties": {
@@ -290,6 +296,9 @@ def _verdict_schema() -> dict[str, Any]:
             "document_id": {"type": "string"},
             "development": {"type": "boolean"},
             "authenticated_text": {"type": "string"},
+            "page": {**page, "description": "这一结论所指的首页"},
+            "last_page": {**page, "description": "这一结论所指的末页"},
+            "documents": several,
         },
         "required": ["verdict", "claims", "checked", "not_checked", "message"],
     }

@@ -71,7 +71,9 @@ def _verdict(verdict: Verdict) -> Response:
     else:
         tone, icon, headline = _TONES[verdict.code]
         response = make_response(
-            render_template("verdict.html", verdict=verdict, tone=tone, icon=icon, headline=headline)
+            render_template(
+                "verdict.html", verdict=verdict, tone=tone, icon=icon, headline=headline, tones=_TONES
+            )
         )
     response.headers["Vary"] = "Accept"
     response.headers["X-Robots-Tag"] = "noindex"
