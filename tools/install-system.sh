@@ -3,7 +3,7 @@
 #
 # usage: tools/install-system.sh [--test]
 #   --test   also install what the test suite drives (Chromium, curl, Ghostscript, qpdf, Java with JAXB for
-#            veraPDF, Playwright's libatomic).
+#            veraPDF, Playwright's libatomic, strace).
 #
 # Runs as root or through sudo. Idempotent: when nothing is missing it touches
 # neither the network nor the package lists. The Dockerfile runs it too.
@@ -46,7 +46,7 @@ if [ "$VERSION_ID" = 12 ]; then liberation=fonts-liberation2; else liberation=fo
 
 packages="ca-certificates python3 python3-venv fontconfig poppler-utils bubblewrap
     fonts-noto-cjk fonts-lxgw-wenkai fonts-hanazono $liberation"
-[ "$with_test" = no ] || packages="$packages chromium curl default-jre-headless ghostscript libatomic1 libjaxb-java qpdf"
+[ "$with_test" = no ] || packages="$packages chromium curl default-jre-headless ghostscript libatomic1 libjaxb-java qpdf strace"
 
 missing=
 for package in $packages; do

@@ -13,6 +13,7 @@ from service.convert.gate import Gate, Priority
 from service.convert.install import find_soffice, write_shared
 from service.convert.tally import Tally
 from service.errors import (
+    ConversionCancelled,
     ConversionFailed,
     ConversionTimeout,
     ConverterUnavailable,
@@ -88,19 +89,19 @@ class SofficeEngine:
         priority: Priority = Priority.SINGLE,
         cancelled: Cancelled | None = None,
     ) -> bytes:
-        """Convert one document; see `Converter.convert`. A document in conversion is not cancelled."""
+        """Convert one document; see `Converter.convert`."""
         workspace = self._workspace
         if workspace is None:
             raise ConverterUnavailable("转换器尚未启动，请稍后重试。", retry_after_s=5)
         self._check(docx)
         with self._gate.slot(deadline, priority, cancelled), self._tally.conversion():
             try:
-                return self._attempt(workspace, docx, deadline)
+                return self._attempt(workspace, docx, deadline, cancelled)
             except _Crashed:
                 self._tally.crash()
                 # A crash may have been the machine's fault; a bad document fails without one.
                 try:
-                    return self._attempt(workspace, docx, deadline)
+                    return self._attempt(workspace, docx, deadline, cancelled)
                 except _Crashed as crash:
                     self._tally.crash()
                     raise ConversionFailed(
@@ -169,12 +170,21 @@ class SofficeEngine:
         if self._program.name == "soffice" and direct.exists():
             self._program = direct
 
-    def _attempt(self, workspace: Workspace, docx: bytes, deadline: Deadline) -> bytes:
+    def _attempt(
+        self, workspace: Workspace, docx: bytes, deadline: Deadline, cancelled: Cancelled | None
+    ) -> bytes:
         with workspace.job() as job:
-            self._run_soffice(workspace, job, docx, deadline)
+            self._run_soffice(workspace, job, docx, deadline, cancelled)
             return _read_result(workspace, job)
 
-    def _run_soffice(self, workspace: Workspace, job: Path, docx: bytes, deadline: Deadline) -> None:
+    def _run_soffice(
+        self,
+        workspace: Workspace,
+        job: Path,
+        docx: bytes,
+        deadline: Deadline,
+        cancelled: Cancelled | None = None,
+    ) -> None:
         (job / "in.docx").write_bytes(docx)
         ready = workspace.path / "shared" / "profile"
         if ready.exists():
@@ -193,10 +203,17 @@ class SofficeEngine:
             str(job / "out"),
             str(job / "in.docx"),
         ]
-        ended = self._execute(workspace, job, command, deadline)
+        ended = self._execute(workspace, job, command, deadline, cancelled)
         _judge(workspace, job, ended)
 
-    def _execute(self, workspace: Workspace, job: Path, command: list[str], deadline: Deadline) -> Ended:
+    def _execute(
+        self,
+        workspace: Workspace,
+        job: Path,
+        command: list[str],
+        deadline: Deadline,
+        cancelled: Cancelled | None = None,
+    ) -> Ended:
         environment = _environment(workspace, job, launcher=self._program.name != "soffice.bin")
         cpu_s = int(deadline.remaining_s() * _CPU_PER_CORE) + 10
         limits = Limits(self._options.address_space_bytes, cpu_s, self._options.file_bytes)
@@ -212,6 +229,7 @@ class SofficeEngine:
                 directory=job,
                 output_file=job / "output.log",
                 deadline=deadline,
+                cancelled=cancelled,
             )
         except FileNotFoundError as error:
             raise ConverterUnavailable("缺少系统工具，请重新运行安装脚本。", detail=repr(error)) from error
@@ -239,6 +257,8 @@ def _environment(workspace: Workspace, job: Path, *, launcher: bool = False) -> 
 
 def _judge(workspace: Workspace, job: Path, ended: Ended) -> None:
     """Raise what went wrong, unless there is a result to read."""
+    if ended.cancelled:
+        raise ConversionCancelled("请求已被取消。")
     if ended.timed_out:
         raise ConversionTimeout(
             "转换没有在时限内完成，已终止。文件可能过于复杂，请减少内容后重试。", detail=ended.output

@@ -6,7 +6,7 @@ import signal
 import subprocess
 import threading
 import time
-from collections.abc import Mapping, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 
@@ -14,6 +14,7 @@ from service.model import Deadline
 
 _GROUP_GONE_S = 3.0
 _POLL_S = 0.01
+_CANCEL_POLL_S = 0.1
 _OUTPUT_BYTES = 8_192
 
 
@@ -54,12 +55,14 @@ class Ended:
     Attributes:
         returncode: As `subprocess.Popen.returncode`; negative is a signal.
         timed_out: Whether the deadline passed and the group was killed.
+        cancelled: Whether nobody waited any more and the group was killed.
         output: The last bytes of stdout and stderr together.
     """
 
     returncode: int
     timed_out: bool
     output: str
+    cancelled: bool = False
 
 
 def run(
@@ -69,6 +72,7 @@ def run(
     directory: Path,
     output_file: Path,
     deadline: Deadline,
+    cancelled: Callable[[], bool] | None = None,
 ) -> Ended:
     """Run a child to its end or to the deadline, then make sure that its group is gone.
 
@@ -78,6 +82,7 @@ def run(
         directory: Its working folder.
         output_file: Takes stdout and stderr; a file, since a pipe could be held open by a grandchild.
         deadline: The group gets SIGKILL when it passes.
+        cancelled: Asked now and then; true ends the group as well.
 
     Returns:
         How it ended.
@@ -95,14 +100,22 @@ def run(
             stderr=subprocess.STDOUT,
             start_new_session=True,
         )
-        timed_out = False
+        given_up = False
         try:
-            child.wait(deadline.remaining_s())
-        except subprocess.TimeoutExpired:
-            timed_out = True
+            ended = _wait(child, deadline)
+            while not ended and not deadline.passed and not given_up:
+                given_up = cancelled is not None and cancelled()
+                ended = _wait(child, deadline)
         finally:
             end_group(child)
-    return Ended(child.returncode, timed_out, _tail(output_file))
+    return Ended(child.returncode, not (ended or given_up), _tail(output_file), given_up and not ended)
+
+
+def _wait(child: "subprocess.Popen[bytes]", deadline: Deadline) -> bool:
+    with contextlib.suppress(subprocess.TimeoutExpired):
+        child.wait(min(deadline.remaining_s(), _CANCEL_POLL_S))
+        return True
+    return False
 
 
 class Running:

@@ -3,20 +3,24 @@
 import io
 import re
 import socket
+import subprocess
+import sys
 import threading
 import time
 import zipfile
 from collections.abc import Iterator
+from concurrent.futures import ThreadPoolExecutor
 from pathlib import Path
 
 import pypdf
 import pytest
 
 from service.convert import CANARY_IMAGE_PX, CANARY_TEXT, Converter, ConverterHost, canary_docx
-from service.errors import ConversionTimeout, UnsafeArchive
+from service.errors import ConversionCancelled, ConversionTimeout, UnsafeArchive
+from service.model import Deadline
 from service.pdf import pdf_text, picture_sizes
-from tests.documents import docx, nested_tables, paragraph, plain, slow
-from tests.engines import CANARY, FONTS, convert, engine, plan
+from tests.documents import docx, grey_png, nested_tables, paragraph, plain, slow
+from tests.engines import CANARY, FONTS, convert, engine, plan, wait_until
 
 pytestmark = pytest.mark.libreoffice
 
@@ -121,6 +125,18 @@ def test_endless_document_is_504_at_the_deadline_and_the_next_is_fine(converter:
     assert converter.state().active == 0
 
 
+def test_cancelled_document_is_given_up_at_once_and_the_next_is_fine(converter: Converter) -> None:
+    gone = threading.Event()
+    with ThreadPoolExecutor(1) as pool:
+        running = pool.submit(converter.convert, slow(), Deadline.after(120), cancelled=gone.is_set)
+        wait_until(lambda: converter.state().active, 10, "the conversion runs")
+        gone.set()
+        with pytest.raises(ConversionCancelled):
+            running.result(60)
+    assert squeezed(convert(converter, plain("下一份"))) == "下一份"
+    assert converter.state().active == 0
+
+
 class Listener:
     """Counts who connects."""
 
@@ -164,6 +180,42 @@ def test_outside_pictures_are_not_fetched_and_the_embedded_one_is_kept(
         assert listener.connections == 0
     finally:
         listener.close()
+
+
+PROBE = """
+import sys
+from pathlib import Path
+from service.convert import canary_docx
+from tests.engines import FONTS, convert, engine
+
+name, folder, *linked = sys.argv[1:]
+with engine(Path(folder), engine=name, sandbox="off") as made:
+    for file in linked:
+        hostile = canary_docx(FONTS, linked_url="http://127.0.0.1:9/x.png", linked_file=file)
+        assert convert(made, hostile, 100).startswith(b"%PDF-")
+"""
+
+
+@pytest.mark.parametrize("name", ["lok", "soffice"])
+def test_the_kernel_sees_no_connection_and_no_look_at_a_linked_file(name: str, tmp_path: Path) -> None:
+    secret = tmp_path / "secret.png"
+    secret.write_bytes(grey_png(8))
+    (tmp_path / "work").mkdir()
+    record = tmp_path / "calls"
+    linked = (secret.as_uri(), str(secret), "\\\\127.0.0.1\\share\\x.png")
+    # Without the sandbox, which would stop them even if LibreOffice tried.
+    probe = [sys.executable, "-c", PROBE, name, str(tmp_path / "work"), *linked]
+    watched = "trace=connect,sendto,open,openat,openat2"
+    subprocess.run(
+        ["strace", "-f", "-qq", "--seccomp-bpf", "-e", watched, "-o", record, *probe],
+        check=True,
+        timeout=250,
+        cwd=Path(__file__).parents[2],
+    )
+    calls = record.read_text(encoding="utf-8", errors="replace").splitlines()
+    assert any("AF_UNIX" in call or "in.docx" in call for call in calls)
+    assert not [call for call in calls if "AF_INET" in call or "127.0.0.1" in call]
+    assert not [call for call in calls if "secret.png" in call]
 
 
 def test_state_tells_what_runs_and_what_happened(converter: Converter) -> None:
