@@ -1,5 +1,6 @@
 """The composition root: settings in, everything that serves out."""
 
+import contextlib
 import json
 import os
 import tempfile
@@ -185,6 +186,18 @@ def warm_docs(catalog: Catalog, base_url: str) -> list[bytes]:
     return filled
 
 
+def inputs_fingerprint(settings: Settings) -> tuple[tuple[str, int, int], ...]:
+    """Return what changes when a template or a font of the operator's does: path, size, time of each file."""
+    found = []
+    for folder in (settings.templates_dir, settings.font_dir):
+        for path in sorted(folder.rglob("*")) if folder else ():
+            # One that goes away while it is looked at is a change as well.
+            with contextlib.suppress(OSError):
+                seen = path.stat()
+                found.append((str(path), seen.st_size, seen.st_mtime_ns))
+    return tuple(found)
+
+
 def start_host(settings: Settings, font_stage: FontStage | None = None) -> ConverterHost:
     """Start the converter that all HTTP workers share; feed it soon.
 
@@ -228,7 +241,7 @@ def open_services(
     for folder, reason in catalog.faults.items():
         _LOG.error("模板未载入", template=folder, reason=reason)
     if host is not None:
-        host.feed(warm_docs(catalog, settings.base_url))
+        _warm(host, settings, catalog)
     keyring = open_keyring(settings)
     pictures = _open_pictures(settings, keyring)
     font_stage = FontStage.find(settings)
@@ -246,6 +259,15 @@ def open_services(
     finally:
         converter.close()
         desk.close()
+
+
+def _warm(host: ConverterHost, settings: Settings, catalog: Catalog) -> None:
+    """Give a new converter what warms it up; behind one that serves, start another for what is new by now."""
+    docs = warm_docs(catalog, settings.base_url)
+    if host.fed:
+        host.renew(plan_converter(settings, FontStage.find(settings)), docs)
+    else:
+        host.feed(docs)
 
 
 def make_examiner_host(settings: Settings) -> ExaminerHost:

@@ -2,6 +2,8 @@
 
 import contextlib
 import os
+import signal
+import time
 from typing import Any
 
 import click
@@ -9,7 +11,13 @@ import structlog
 from gunicorn.app.base import BaseApplication
 from gunicorn.arbiter import Arbiter
 
-from service.bootstrap import Services, make_examiner_host, open_services, start_host
+from service.bootstrap import (
+    Services,
+    inputs_fingerprint,
+    make_examiner_host,
+    open_services,
+    start_host,
+)
 from service.cli.output import configure_logging, report_errors
 from service.errors import ServiceError
 from service.isolation.memory import settle_before_fork, use_one_heap
@@ -30,6 +38,28 @@ class _Master(Arbiter):  # type: ignore[misc]
         self.app.tend()
 
 
+class _Watch:
+    """Tells when templates or fonts have changed since they were loaded, and changed no more for a while."""
+
+    def __init__(self, settings: Settings) -> None:
+        self._settings = settings
+        self._loaded = self._seen = inputs_fingerprint(settings)
+        self._next_s = 0.0
+
+    def loaded(self) -> None:
+        """Note that they are about to be loaded."""
+        self._loaded = self._seen = inputs_fingerprint(self._settings)
+
+    def has_changed(self) -> bool:
+        every_s = self._settings.watch_s
+        if not every_s or time.monotonic() < self._next_s:
+            return False
+        self._next_s = time.monotonic() + every_s
+        before, self._seen = self._seen, inputs_fingerprint(self._settings)
+        # A folder is copied file by file; half of it would be refused.
+        return self._seen == before and self._seen != self._loaded
+
+
 class _Server(BaseApplication):  # type: ignore[misc]
     """Worker processes that share one converter, and all that was loaded before they were forked."""
 
@@ -43,6 +73,8 @@ class _Server(BaseApplication):  # type: ignore[misc]
         self._open.callback(self._host.close)
         self._examiner = make_examiner_host(settings)
         self._open.callback(self._examiner.close)
+        self._serving = contextlib.ExitStack()
+        self._watch = _Watch(settings)
         super().__init__()
 
     def load_config(self) -> None:
@@ -66,23 +98,42 @@ class _Server(BaseApplication):  # type: ignore[misc]
                 self.cfg.set(key, value)
 
     def load(self) -> Any:
-        services: Services = self._open.enter_context(
-            open_services(self._settings, host=self._host, examiner=self._examiner)
+        app = self._build(self._serving, "开始服务")
+        # Last, so that it does not slow LibreOffice's start down.
+        self._examiner.start()
+        settle_before_fork()
+        return app
+
+    def reload(self) -> None:
+        """Load templates, fonts and keys anew; what cannot be loaded leaves all as it was."""
+        fresh = contextlib.ExitStack()
+        try:
+            self.callable = self._build(fresh, "重新载入完毕")
+        except (ServiceError, OSError) as error:
+            fresh.close()
+            _LOG.error("重新载入失败，沿用原有模板与字体", reason=str(error))
+            return
+        self._serving.close()
+        self._serving = fresh
+        settle_before_fork()
+
+    def _build(self, stack: contextlib.ExitStack, event: str) -> Any:
+        self._watch.loaded()
+        settings = self._settings
+        services: Services = stack.enter_context(
+            open_services(settings, host=self._host, examiner=self._examiner)
         )
         app = create_app(services)
         state = services.readiness.check()
         _LOG.info(
-            "开始服务",
-            url=f"http://{self._settings.host}:{self._settings.port}",
+            event,
+            url=f"http://{settings.host}:{settings.port}",
             ready=state.ready,
             message=state.reason,
             templates=[spec.template_id for spec in services.catalog],
         )
         if state.ready:
             _make_one(services)
-        # Last, so that it does not slow LibreOffice's start down.
-        self._examiner.start()
-        settle_before_fork()
         return app
 
     def run(self) -> None:
@@ -97,10 +148,14 @@ class _Server(BaseApplication):  # type: ignore[misc]
             _LOG.warning("转换进程意外退出，已重新启动")
         if self._examiner.tend():
             _LOG.warning("核验上传文件的进程意外退出，已重新启动")
+        if self._watch.has_changed():
+            # gunicorn's own way to new workers, taken from its main loop.
+            os.kill(self._pid, signal.SIGHUP)
 
     def close(self) -> None:
         """End the converter and clear everything away; in the master process alone."""
         if os.getpid() == self._pid:
+            self._serving.close()
             self._open.close()
 
 

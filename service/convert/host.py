@@ -120,6 +120,11 @@ class ConverterHost:
         """Return a way to the converter that any process of this service may use."""
         return RemoteConverter(self.path)
 
+    @property
+    def fed(self) -> bool:
+        """Whether it has been given what warms it up."""
+        return self._warm_docs is not None
+
     def feed(self, warm_docs: Sequence[bytes]) -> None:
         """Give the documents that warm the converter up; it is not ready before.
 

@@ -27,6 +27,7 @@ def settle_before_fork() -> None:
     The collector writes into every object it looks at, which would copy the page in each
     forked process.
     """
+    gc.unfreeze()
     gc.collect()
     gc.freeze()
     give_back()
