@@ -154,6 +154,14 @@ class UnknownTemplate(RequestError):
     http_status = 404
 
 
+class Forbidden(RequestError):
+    """This caller may not have that."""
+
+    code = "forbidden"
+    title = "没有权限"
+    http_status = 403
+
+
 class TooLarge(RequestError):
     """The body or an uploaded file is over a limit."""
 

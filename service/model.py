@@ -11,6 +11,9 @@ from typing import Any, Literal
 from service.errors import Fault
 from service.rules import DataRule
 
+# Upper bounds, in seconds, of the classes that a conversion's time is counted in.
+SECONDS_BUCKETS = (0.05, 0.1, 0.2, 0.5, 1.0, 2.0, 5.0, 10.0, 30.0, 60.0)
+
 
 @dataclass(frozen=True, slots=True)
 class Deadline:

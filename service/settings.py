@@ -59,6 +59,9 @@ class Settings(BaseModel):
         default_factory=lambda: os.cpu_count() or 1, description="HTTP 进程数；默认为处理器核数"
     )
     threads: _Positive = Field(16, description="每个 HTTP 进程的线程数")
+    metrics_token: str | None = Field(
+        None, description="读取 /metrics 所需的令牌（Authorization: Bearer …）；不设则只回答本机直接访问"
+    )
     watch_s: Annotated[float, Field(ge=0)] = Field(
         10.0, description="每隔多少秒查看模板与字体文件夹有无变动，有则不停服重新载入；0 为不查看"
     )

@@ -45,9 +45,10 @@ class AutoEngine:
         *,
         priority: Priority = Priority.SINGLE,
         cancelled: Cancelled | None = None,
+        label: str = "",
     ) -> bytes:
         """Convert by the engine that runs; see `Converter.convert`."""
-        return self._chosen.convert(docx, deadline, priority=priority, cancelled=cancelled)
+        return self._chosen.convert(docx, deadline, priority=priority, cancelled=cancelled, label=label)
 
     def state(self) -> ConverterState:
         """Look at the engine that runs."""

@@ -1,7 +1,7 @@
 """What every conversion engine promises, whatever it is made of."""
 
-from collections.abc import Callable, Mapping
-from dataclasses import dataclass
+from collections.abc import Callable, Mapping, Sequence
+from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Protocol
 
@@ -70,6 +70,8 @@ class ConverterState:
         recycles: Times that LibreOffice as a whole was started anew.
         waited_s: Seconds that all documents together waited for a slot.
         busy_s: Seconds that all documents together were in conversion.
+        seconds: By label: how many conversions took up to each of `service.model.SECONDS_BUCKETS` or longer
+            (not cumulated; the last is for all longer ones), and the sum of their seconds.
         processes: Processes that LibreOffice runs in now.
         pss_bytes: Their memory, shared pages counted once.
     """
@@ -88,6 +90,7 @@ class ConverterState:
     recycles: int = 0
     waited_s: float = 0.0
     busy_s: float = 0.0
+    seconds: Mapping[str, tuple[Sequence[int], float]] = field(default_factory=dict)
     processes: int = 0
     pss_bytes: int = 0
 
@@ -110,6 +113,7 @@ class Converter(Protocol):
         *,
         priority: Priority = Priority.SINGLE,
         cancelled: Cancelled | None = None,
+        label: str = "",
     ) -> bytes:
         """Convert one checked docx to a tagged PDF/A-2b.
 
@@ -118,6 +122,7 @@ class Converter(Protocol):
             deadline: Covers the wait for a slot and the run.
             priority: Single documents go before the items of a batch.
             cancelled: Asked now and then; true gives up, since nobody waits any more.
+            label: What its seconds are counted under: a template's id.
 
         Returns:
             A file that begins and ends as a PDF; its pages are the caller's to check.

@@ -72,9 +72,11 @@ class RemoteConverter:
         *,
         priority: Priority = Priority.SINGLE,
         cancelled: Cancelled | None = None,
+        label: str = "",
     ) -> bytes:
         """Convert one document; see `Converter.convert`."""
-        return self._ask({"do": "convert", "priority": priority.value}, docx, deadline, cancelled)[1]
+        header = {"do": "convert", "priority": priority.value, "label": label}
+        return self._ask(header, docx, deadline, cancelled)[1]
 
     def state(self) -> ConverterState:
         """Look at the engine behind the socket; an empty answer when there is none."""

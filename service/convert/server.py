@@ -104,6 +104,7 @@ class ConverterServer:
                 Deadline.after(float(header["seconds"])),
                 priority=Priority(header["priority"]),
                 cancelled=lambda: _hung_up(connection),
+                label=str(header.get("label", "")),
             )
         except ServiceError as error:
             return error_frame(error), b""

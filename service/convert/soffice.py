@@ -88,13 +88,14 @@ class SofficeEngine:
         *,
         priority: Priority = Priority.SINGLE,
         cancelled: Cancelled | None = None,
+        label: str = "",
     ) -> bytes:
         """Convert one document; see `Converter.convert`."""
         workspace = self._workspace
         if workspace is None:
             raise ConverterUnavailable("转换器尚未启动，请稍后重试。", retry_after_s=5)
         self._check(docx)
-        with self._gate.slot(deadline, priority, cancelled), self._tally.conversion():
+        with self._gate.slot(deadline, priority, cancelled), self._tally.conversion(label):
             try:
                 return self._attempt(workspace, docx, deadline, cancelled)
             except _Crashed:

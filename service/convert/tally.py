@@ -1,5 +1,6 @@
 """What an engine counts; every number only grows."""
 
+import bisect
 import threading
 import time
 from collections.abc import Iterator
@@ -8,6 +9,7 @@ from dataclasses import dataclass, field, fields
 from typing import Any
 
 from service.errors import ConversionCancelled, ConversionFailed, ConversionTimeout
+from service.model import SECONDS_BUCKETS
 
 
 @dataclass(slots=True)
@@ -21,6 +23,7 @@ class Tally:
     cancelled: int = 0
     recycles: int = 0
     busy_s: float = 0.0
+    seconds: dict[str, tuple[list[int], float]] = field(default_factory=dict)
     _lock: threading.Lock = field(default_factory=threading.Lock, repr=False)
 
     def crash(self) -> None:
@@ -38,8 +41,8 @@ class Tally:
         return {item.name: getattr(self, item.name) for item in fields(self) if item.repr}
 
     @contextmanager
-    def conversion(self) -> Iterator[None]:
-        """Count one conversion by how the block ends."""
+    def conversion(self, label: str) -> Iterator[None]:
+        """Count one conversion by how the block ends, and its seconds under a label."""
         begun = time.monotonic()
         ended = ""
         try:
@@ -56,6 +59,10 @@ class Tally:
             raise
         finally:
             with self._lock:
-                self.busy_s += time.monotonic() - begun
+                taken_s = time.monotonic() - begun
+                self.busy_s += taken_s
+                counts, sum_s = self.seconds.get(label, ([0] * (len(SECONDS_BUCKETS) + 1), 0.0))
+                counts[bisect.bisect_left(SECONDS_BUCKETS, taken_s)] += 1
+                self.seconds[label] = (counts, sum_s + taken_s)
                 if ended:
                     setattr(self, ended, getattr(self, ended) + 1)

@@ -120,7 +120,7 @@ class Renderer:
         with clock.stage("fill"):
             filled = fill(spec, submission.data, self._extras(draft))
         with clock.stage("convert"):
-            pdf = self._convert(filled.docx, deadline, options.output, warnings, cancelled)
+            pdf = self._convert(filled.docx, template_id, deadline, options, warnings, cancelled)
         with clock.stage("seal"):
             sealed = self._sealer.seal(spec, submission.data, filled, pdf, draft=draft, picture=picture)
             warnings += sealed.warnings
@@ -165,15 +165,16 @@ class Renderer:
     def _convert(
         self,
         docx: bytes,
+        template_id: str,
         deadline: Deadline,
-        output: OutputFormat,
+        options: RenderOptions,
         warnings: list[str],
         cancelled: Cancelled | None,
     ) -> bytes:
         try:
-            return self.converter.convert(docx, deadline, cancelled=cancelled)
+            return self.converter.convert(docx, deadline, cancelled=cancelled, label=template_id)
         except ConverterUnavailable:
-            if output is not OutputFormat.DOCX:
+            if options.output is not OutputFormat.DOCX:
                 raise
             warnings.append("LibreOffice 不可用：未生成 PDF，二维码中不含 PDF 文字摘要与页数。")
             return b""

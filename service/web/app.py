@@ -10,7 +10,7 @@ from flask import Flask, Response, g, request
 
 from service.bootstrap import Services
 from service.isolation.memory import Thrift
-from service.web import api, docs, offline, ops, pages, problems, wellknown
+from service.web import api, docs, metrics, offline, ops, pages, problems, wellknown
 from service.web.context import SERVICES
 
 _LOG = structlog.get_logger("wenyin.http")
@@ -50,6 +50,7 @@ def create_app(services: Services) -> Flask:
         api.BLUEPRINT,
         pages.BLUEPRINT,
         docs.BLUEPRINT,
+        metrics.BLUEPRINT,
         offline.BLUEPRINT,
         ops.BLUEPRINT,
         wellknown.BLUEPRINT,

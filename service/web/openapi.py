@@ -20,6 +20,7 @@ _HEADERS = {
 }
 _PROBLEMS = {
     "400": "不是严格的 JSON，或参数有误",
+    "403": "没有权限",
     "404": "没有这个模板或地址",
     "406": "不支持的输出格式",
     "413": "内容过大",
@@ -233,6 +234,17 @@ def _operation_paths() -> dict[str, Any]:
         "/livez": health("进程存活", "livez", "200"),
         "/readyz": health("可以生成文件", "readyz", "200", "503"),
         "/openapi.json": health("本文档", "openapi", "200"),
+        "/metrics": {
+            "get": {
+                "operationId": "metrics",
+                "summary": "转换器的计数，Prometheus 文本格式",
+                "tags": ["运维"],
+                "responses": {
+                    "200": {"description": "计数", "content": {"text/plain": {"schema": {"type": "string"}}}},
+                    **_problems("403"),
+                },
+            }
+        },
     }
 
 

@@ -7,7 +7,9 @@ from pathlib import Path
 import pytest
 from jsonschema import Draft202012Validator
 from openapi_spec_validator import OpenAPIV31SpecValidator
+from prometheus_client.parser import text_string_to_metric_families
 
+from service.web import metrics
 from tests.conftest import FIXTURES
 from tests.serving import Server, serving
 
@@ -20,6 +22,33 @@ def test_health(server: Server) -> None:
     assert server.get("/livez").json == {"status": "ok"}
     ready = server.get("/readyz")
     assert (ready.status, ready.json["status"]) == (200, "ok")
+
+
+def test_metrics_tell_this_machine_what_the_converter_did(server: Server) -> None:
+    assert server.post_json(NOTICE, MINIMAL).status == 200
+    answer = server.get("/metrics")
+    assert (answer.status, answer.type) == (200, "text/plain")
+    families = {family.name: family for family in text_string_to_metric_families(answer.body.decode())}
+    declared = {name for name, _ in (*metrics.GAUGES.values(), *metrics.COUNTERS.values(), metrics.SECONDS)}
+    assert set(families) == declared | {"wenyin_converter_info", "wenyin_ready"}
+    assert families["wenyin_ready"].samples[0].value == 1
+    assert families["wenyin_converter_memory_bytes"].samples[0].value > 10_000_000
+    seconds = {
+        (sample.name.rpartition("_")[2], sample.labels["template"]): sample.value
+        for sample in families["wenyin_conversion_seconds"].samples
+        if sample.labels.get("le", "+Inf") == "+Inf"
+    }
+    assert seconds["bucket", "notice"] == seconds["count", "notice"] >= 1
+    assert seconds["sum", "notice"] > 0
+    assert server.ask("GET", "/metrics", headers={"X-Forwarded-For": "203.0.113.7"}).status == 403
+
+
+def test_metrics_ask_for_the_token_once_there_is_one(tmp_path: Path) -> None:
+    with serving(tmp_path, soffice="/nothing", metrics_token="m-1") as server:
+        assert server.get("/metrics").json["type"] == "urn:wenyin:problem:forbidden"
+        for bearer, status in (("m-1", 200), ("m-2", 403), ("", 403)):
+            headers = {"Authorization": f"Bearer {bearer}", "X-Forwarded-For": "203.0.113.7"}
+            assert server.ask("GET", "/metrics", headers=headers).status == status
 
 
 def test_templates_describe_themselves(server: Server) -> None:
@@ -60,6 +89,7 @@ def test_openapi_is_valid_and_names_every_route(server: Server) -> None:
         "/livez",
         "/readyz",
         "/openapi.json",
+        "/metrics",
     }
     properties = document["components"]["schemas"]["template-notice"]["properties"]
     assert properties["title"]["title"] == "标题"

@@ -75,13 +75,14 @@ class LokEngine:
         *,
         priority: Priority = Priority.SINGLE,
         cancelled: Cancelled | None = None,
+        label: str = "",
     ) -> bytes:
         """Convert one document; see `Converter.convert`."""
         supply = self._supply
         if supply is None:
             raise ConverterUnavailable("转换器尚未启动，请稍后重试。", retry_after_s=5)
         check_docx(docx)
-        with self._gate.slot(deadline, priority, cancelled), self._tally.conversion():
+        with self._gate.slot(deadline, priority, cancelled), self._tally.conversion(label):
             return check_pdf(self._convert(supply, docx, deadline, cancelled))
 
     def state(self) -> ConverterState:

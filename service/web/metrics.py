@@ -1,0 +1,97 @@
+"""What the converter counts, in Prometheus' text format."""
+
+import hmac
+import itertools
+from collections.abc import Iterator, Mapping, Sequence
+
+from flask import Blueprint, Response, request
+from prometheus_client import CollectorRegistry, generate_latest
+from prometheus_client.core import (
+    CounterMetricFamily,
+    GaugeMetricFamily,
+    HistogramMetricFamily,
+    InfoMetricFamily,
+    Metric,
+)
+from prometheus_client.exposition import CONTENT_TYPE_PLAIN_1_0_0
+from prometheus_client.registry import Collector
+
+from service.bootstrap import Services
+from service.errors import Forbidden
+from service.model import SECONDS_BUCKETS
+from service.web.context import services
+
+BLUEPRINT = Blueprint("metrics", __name__)
+
+_LOOPBACK = frozenset({"127.0.0.1", "::1", "::ffff:127.0.0.1"})
+_BEARER = "Bearer "
+
+GAUGES = {
+    "active": ("wenyin_conversions_active", "正在转换的文件数"),
+    "queued": ("wenyin_conversions_queued", "正在等待转换的请求数"),
+    "processes": ("wenyin_converter_processes", "LibreOffice 的进程数"),
+    "pss_bytes": ("wenyin_converter_memory_bytes", "LibreOffice 各进程的内存（PSS，字节）"),
+}
+COUNTERS = {
+    "conversions": ("wenyin_conversions", "已转换的文件数"),
+    "failures": ("wenyin_conversion_failures", "LibreOffice 未能转换的文件数"),
+    "crashes": ("wenyin_conversion_crashes", "转换中意外退出的进程数"),
+    "timeouts": ("wenyin_conversion_timeouts", "到时限仍未转换完的文件数"),
+    "cancelled": ("wenyin_conversions_cancelled", "请求方已离开而取消的文件数"),
+    "recycles": ("wenyin_converter_recycles", "LibreOffice 母进程更换的次数"),
+    "waited_s": ("wenyin_conversion_wait_seconds", "所有文件等待转换的总秒数"),
+}
+SECONDS = ("wenyin_conversion_seconds", "转换一份文件的秒数，按模板")
+
+
+class _ConverterCollector(Collector):
+    """Asks the converter once for each scrape; no worker counts anything that another would have to add."""
+
+    def __init__(self, found: Services) -> None:
+        self._services = found
+
+    def collect(self) -> Iterator[Metric]:
+        state = self._services.converter.state()
+        yield InfoMetricFamily(
+            "wenyin_converter", "转换引擎", {"engine": state.engine, "version": state.version}
+        )
+        ready = self._services.readiness.check().ready
+        yield GaugeMetricFamily("wenyin_ready", "能否生成文件：1 能，0 不能", float(ready))
+        for name, (metric, text) in GAUGES.items():
+            yield GaugeMetricFamily(metric, text, getattr(state, name))
+        for name, (metric, text) in COUNTERS.items():
+            yield CounterMetricFamily(metric, text, getattr(state, name))
+        yield _seconds(state.seconds)
+
+
+def _seconds(seconds: Mapping[str, tuple[Sequence[int], float]]) -> Metric:
+    family = HistogramMetricFamily(*SECONDS, labels=["template"])
+    bounds = [*map(str, SECONDS_BUCKETS), "+Inf"]
+    for label, (counts, sum_s) in sorted(seconds.items()):
+        buckets = list(zip(bounds, map(float, itertools.accumulate(counts)), strict=True))
+        # The canary and the like have no template.
+        family.add_metric([label or "-"], buckets, sum_s)
+    return family
+
+
+@BLUEPRINT.get("/metrics")
+def metrics() -> Response:
+    """Answer whoever may know: this machine itself, or a bearer of the token."""
+    found = services()
+    _check_access(found.settings.metrics_token)
+    registry = CollectorRegistry()
+    registry.register(_ConverterCollector(found))
+    return Response(generate_latest(registry), content_type=CONTENT_TYPE_PLAIN_1_0_0)
+
+
+def _check_access(token: str | None) -> None:
+    if token is None:
+        # A proxy on this machine would pass on what the network asks.
+        names = [name.lower() for name, _ in request.headers]
+        forwarded = any(name.startswith(("forwarded", "x-forwarded")) for name in names)
+        if request.remote_addr in _LOOPBACK and not forwarded:
+            return
+        raise Forbidden("/metrics 只回答本机直接访问；要从别处读取，请设置 WENYIN_METRICS_TOKEN。")
+    given = request.headers.get("Authorization", "")
+    if not hmac.compare_digest(given.encode(), (_BEARER + token).encode()):
+        raise Forbidden("/metrics 的令牌不对：请用 Authorization: Bearer 加上 WENYIN_METRICS_TOKEN 的值。")
