@@ -27,6 +27,7 @@ from service.fonts import OFFICIAL, FontFace, coverage, default_font_dirs, fontc
 from service.pipeline.examiner import Examiner, ExaminerHost, FreshExaminer
 from service.pipeline.filling import fill
 from service.pipeline.official_seal import SealProvider
+from service.pipeline.pictures import Covers
 from service.pipeline.readiness import Readiness
 from service.pipeline.render import Renderer
 from service.pipeline.verify import VerificationDesk
@@ -52,6 +53,7 @@ class Services:
         settings: The settings it was made from.
         renderer: Makes documents.
         desk: Judges documents.
+        covers: Draws what templates look like.
         readiness: Says whether documents can be made.
         converter: For reports about versions and isolation.
         keyring: For reports about issuers.
@@ -62,6 +64,7 @@ class Services:
     settings: Settings
     renderer: Renderer
     desk: VerificationDesk
+    covers: Covers
     readiness: Readiness
     converter: Converter
     keyring: KeyRing
@@ -240,7 +243,7 @@ def open_services(
     catalog = load_catalog(settings)
     for folder, reason in catalog.faults.items():
         _LOG.error("模板未载入", template=folder, reason=reason)
-    if host is not None:
+    if host:
         _warm(host, settings, catalog)
     keyring = open_keyring(settings)
     pictures = _open_pictures(settings, keyring)
@@ -254,8 +257,8 @@ def open_services(
         renderer = Renderer(
             catalog, converter, keyring, has_glyph, settings.base_url, settings.issuer, pictures
         )
-        readiness = Readiness(converter, _OFFICIAL_NAMES)
-        yield Services(settings, renderer, desk, readiness, converter, keyring, catalog, pictures)
+        covers, readiness = Covers(renderer, settings.timeout_s), Readiness(converter, _OFFICIAL_NAMES)
+        yield Services(settings, renderer, desk, covers, readiness, converter, keyring, catalog, pictures)
     finally:
         converter.close()
         desk.close()

@@ -9,6 +9,7 @@
     │   ├── BadTable                422  a batch's file whose rows cannot be read
     │   ├── OutdatedWorkbook        409  a workbook made for another version of the template
     │   ├── UnknownTemplate         404  no template of that id
+    │   ├── CrossSite               403  another site made a browser send it
     │   ├── TooLarge                413  over a size limit
     │   ├── UnsupportedMedia        415  wrong Content-Type or Content-Encoding
     │   ├── NotAcceptable           406  no such output format
@@ -159,6 +160,14 @@ class Forbidden(RequestError):
 
     code = "forbidden"
     title = "没有权限"
+    http_status = 403
+
+
+class CrossSite(RequestError):
+    """Another site made a browser send the request."""
+
+    code = "cross-site"
+    title = "来自其他网站的请求"
     http_status = 403
 
 

@@ -133,7 +133,7 @@ def serving(folder: Path, **settings: str) -> Iterator[Server]:
         folder: For its state and work.
         **settings: More settings, without prefix, in lower case.
     """
-    port = free_port()
+    port = int(settings.get("port") or free_port())
     values = {
         "port": str(port),
         "state_dir": str(folder / "var"),

@@ -1,6 +1,7 @@
 """Text, page count, pictures and rasters of a PDF."""
 
 import ctypes
+import io
 import threading
 from collections.abc import Iterator, Sequence
 from contextlib import contextmanager
@@ -16,6 +17,7 @@ from service.errors import NotVerifiable, SealError
 _POINTS_PER_INCH = 72.0
 _SURROUND_PT = 6.0
 _SAME_LINE_PT = 2.0
+_SCREEN_COLOURS = 32
 _PAGE_PICTURE = 0.8  # share of a page that a scan of it covers at least
 
 # PDFium is not thread-safe, and its calls are short.
@@ -305,3 +307,31 @@ def _check_limits(document: Any, limits: PdfLimits) -> None:
     for number in range(pages):
         if max(document.get_page_size(number)) > limits.page_side_pt:
             raise NotVerifiable(f"PDF 第 {number + 1} 页的尺寸过大，无法核验。")
+
+
+def page_pngs(pdf: bytes, dpi: int, pages: Sequence[int]) -> list[bytes]:
+    """Draw pages for the screen, in few colours so that they travel light.
+
+    Args:
+        pdf: A file of our own making.
+        dpi: Dots per inch.
+        pages: Indexes from 0; those that are not there are passed over.
+
+    Returns:
+        PNG files.
+    """
+    pictures = []
+    with _opened(pdf) as document:
+        for number in pages:
+            if number < len(document):
+                page = document[number]
+                image = page.render(scale=dpi / _POINTS_PER_INCH).to_pil()
+                page.close()
+                pictures.append(_png(image))
+    return pictures
+
+
+def _png(image: Image.Image) -> bytes:
+    buffer = io.BytesIO()
+    image.quantize(_SCREEN_COLOURS, dither=Image.Dither.NONE).save(buffer, "PNG")
+    return buffer.getvalue()

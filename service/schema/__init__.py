@@ -8,6 +8,7 @@ from service.schema.alternatives import choices
 from service.schema.check import check_schema
 from service.schema.clean import CleanText, clean_text
 from service.schema.count import char_count, word_count
+from service.schema.outline import Field, outline
 from service.schema.place import Place, SchemaMap
 from service.schema.strict_json import JsonLimits, parse_json
 from service.schema.validate import Validator
@@ -16,6 +17,7 @@ from service.schema.wording import REPORT_LIMIT, PathKey, cap_report, json_point
 __all__ = [
     "REPORT_LIMIT",
     "CleanText",
+    "Field",
     "JsonLimits",
     "PathKey",
     "Place",
@@ -27,6 +29,7 @@ __all__ = [
     "choices",
     "clean_text",
     "json_pointer",
+    "outline",
     "parse_json",
     "printable",
     "word_count",

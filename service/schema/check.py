@@ -99,9 +99,15 @@ def _keyword_problem(keyword: str, value: Any, root: Mapping[str, Any], *, at_ro
 def _extension_problem(keyword: str, value: Any) -> str | None:
     if keyword == "x-multiline" and not isinstance(value, bool):
         return "x-multiline 只能是 true 或 false"
+    if keyword == "x-labels" and not _are_labels(value):
+        return "x-labels 应为 {取值: 中文名称}"
     if keyword.endswith("-hint") and not (isinstance(value, str) and _CHINESE.search(value)):
         return f"{printable(keyword)} 应为中文"
     return None
+
+
+def _are_labels(value: Any) -> bool:
+    return isinstance(value, dict) and all(isinstance(text, str) and text.strip() for text in value.values())
 
 
 def _reference_problem(reference: str, root: Mapping[str, Any]) -> str | None:

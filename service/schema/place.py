@@ -99,6 +99,10 @@ class Place:
         limits = [int(node[keyword]) for node, sure in self._spoken if sure and keyword in node]
         return min(limits, default=None)
 
+    def place_of(self, part: Any) -> "Place":
+        """Return the place that one alternative alone describes."""
+        return self._map.place([(part, True)])
+
     def child(self, key: PathKey) -> "Place":
         """Return the place one step further down."""
         kind = self._kind(key)

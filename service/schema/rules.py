@@ -116,7 +116,7 @@ def _too_long(rule: WordLimit, data: Any, root: Place) -> Iterator[_Breach]:
         excess = words - rule.limit
         if rule.is_error:
             way = f"最多 {rule.limit} 字，请删减 {excess} 字"
-            way += f"；确需超出的，请将{_title(root, rule.unless)}设为 true" if rule.unless else ""
+            way += f"；确需超出的，请将{_title(root, rule.unless)}填 true（是）" if rule.unless else ""
         else:
             way = f"原则上不超过 {rule.limit} 字，建议删减 {excess} 字"
         where = path or _common(rule.parts)

@@ -10,8 +10,9 @@ from flask import Flask, Response, g, request
 
 from service.bootstrap import Services
 from service.isolation.memory import Thrift
-from service.web import api, docs, metrics, offline, ops, pages, problems, wellknown
+from service.web import api, docs, metrics, offline, ops, pages, problems, staff, upload, wellknown
 from service.web.context import SERVICES
+from service.web.origin import refuse_cross_site
 
 _LOG = structlog.get_logger("wenyin.http")
 _REQUEST_ID_BYTES = 8
@@ -23,7 +24,8 @@ _PIECE_BYTES = 1 << 16
 _WITH_BODY = frozenset({"POST", "PUT", "PATCH"})
 _FORM_PARTS = 20
 _FORM_TEXT_BYTES = 500_000
-_CSP = "default-src 'self'; base-uri 'none'; form-action 'self'; frame-ancestors 'none'"
+# Previews travel inside their page, since nothing of them is kept.
+_CSP = "default-src 'self'; img-src 'self' data:; base-uri 'none'; form-action 'self'; frame-ancestors 'none'"
 
 
 def create_app(services: Services) -> Flask:
@@ -43,12 +45,15 @@ def create_app(services: Services) -> Flask:
     )
     app.json.ensure_ascii = False  # type: ignore[attr-defined]
     app.json.sort_keys = False  # type: ignore[attr-defined]
+    app.jinja_env.trim_blocks = app.jinja_env.lstrip_blocks = True
     app.extensions[SERVICES] = services
     app.url_map.strict_slashes = False
     problems.register(app)
     for blueprint in (
         api.BLUEPRINT,
         pages.BLUEPRINT,
+        staff.BLUEPRINT,
+        upload.BLUEPRINT,
         docs.BLUEPRINT,
         metrics.BLUEPRINT,
         offline.BLUEPRINT,
@@ -57,6 +62,7 @@ def create_app(services: Services) -> Flask:
     ):
         app.register_blueprint(blueprint)
     app.before_request(_begin)
+    app.before_request(refuse_cross_site)
     app.after_request(_end)
     thrift = Thrift(_THRIFT_AFTER_S)
     # What a document takes for a moment stays with the process otherwise.

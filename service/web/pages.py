@@ -1,4 +1,4 @@
-"""Pages for people: the front page, the verdict behind a QR, the upload page."""
+"""Pages for anybody: the verdict behind a QR, the upload page."""
 
 from pathlib import Path
 
@@ -8,6 +8,7 @@ from service.model import Verdict, VerdictCode
 from service.web.answers import verdict_answer
 from service.web.api import uploaded_file
 from service.web.context import services
+from service.web.origin import tell_origin
 from service.web.problems import wants_html
 
 BLUEPRINT = Blueprint("pages", __name__)
@@ -34,12 +35,6 @@ def cn_date(iso_date: str) -> str:
     return f"{year}年{int(month)}月{int(day)}日"
 
 
-@BLUEPRINT.get("/")
-def home() -> str:
-    """What there is, and where to go."""
-    return render_template("home.html", templates=list(services().renderer.catalog))
-
-
 @BLUEPRINT.get("/favicon.ico")
 def favicon() -> Response:
     """What a browser asks for beside a page that names no icon."""
@@ -53,10 +48,10 @@ def verdict_by_digits(digits: str) -> Response:
 
 
 @BLUEPRINT.get("/verify")
-def verify_form() -> str:
+def verify_form() -> Response:
     """The upload page."""
     limit_mb = services().settings.upload_limit_bytes // 1_000_000
-    return render_template("verify.html", limit_mb=limit_mb)
+    return tell_origin(make_response(render_template("verify.html", limit_mb=limit_mb)))
 
 
 @BLUEPRINT.post("/verify")

@@ -13,7 +13,7 @@ from service.errors import Fault, RequestError, ServiceError, TooLarge
 _LOG = structlog.get_logger("wenyin.problem")
 TYPE_PREFIX = "urn:wenyin:problem:"
 MEDIA_TYPE = "application/problem+json"
-_PAGE_PATHS = ("/V/", "/verify")
+_PAGE_PATHS = ("/V/", "/verify", "/fill/", "/upload/", "/batch/")
 
 _HTTP_PROBLEMS = {
     400: ("bad-request", "请求格式有误。"),

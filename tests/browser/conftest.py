@@ -1,7 +1,9 @@
 import os
 import shutil
 from collections.abc import Iterator
+from contextlib import contextmanager
 from pathlib import Path
+from typing import Any
 
 import pytest
 from playwright.sync_api import Browser, Page, sync_playwright
@@ -17,6 +19,8 @@ ARGUMENTS = [
     "--disable-background-networking",
     "--disable-component-update",
     "--disable-sync",
+    # An intranet's plain http, where browsers say less about where a request comes from.
+    "--host-resolver-rules=MAP *.example.cn 127.0.0.1",
 ]
 
 
@@ -41,8 +45,22 @@ def browser() -> Iterator[Browser]:
 
 @pytest.fixture(params=[True, False], ids=["js", "no-js"])
 def page(request: pytest.FixtureRequest, browser: Browser, server: Server) -> Iterator[Page]:
-    """A page that fails the test on a console error or a request to another host."""
-    context = browser.new_context(java_script_enabled=request.param, locale="zh-CN")
+    """A page, with JavaScript and without."""
+    with watched(browser, server, java_script_enabled=request.param) as opened:
+        yield opened
+
+
+@pytest.fixture
+def js_page(browser: Browser, server: Server) -> Iterator[Page]:
+    """A page with JavaScript only."""
+    with watched(browser, server) as opened:
+        yield opened
+
+
+@contextmanager
+def watched(browser: Browser, server: Server, **options: Any) -> Iterator[Page]:
+    """Open a page that fails the test on a console error or a request to another host."""
+    context = browser.new_context(locale="zh-CN", **options)
     opened = context.new_page()
     trouble: list[str] = []
     opened.on("console", lambda message: trouble.append(message.text) if message.type == "error" else None)

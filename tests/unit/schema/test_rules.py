@@ -78,7 +78,7 @@ def test_total_is_refused_with_count_limit_and_way_out() -> None:
     assert (fault.pointer, fault.keyword) == ("/items", "word_limit")
     assert fault.message == (
         "「项目」共 12 字（「名称」、「内容」合计；字符数 12，不计空格），最多 10 字，请删减 2 字；"
-        "确需超出的，请将「允许超出字数」设为 true"
+        "确需超出的，请将「允许超出字数」填 true（是）"
     )
     assert check({**data, "more": True}, TOTAL).warnings == ()
     with pytest.raises(InvalidRequest):

@@ -1,0 +1,233 @@
+"use strict";
+/* Everything here only smooths what works without it: the pages are plain forms. */
+(() => {
+  const STORE = "wenyin:draft:";
+  const DRAFT_DAYS = 30;
+  const SAVE_AFTER_MS = 300;
+  const DAY_MS = 86400000;
+  const GONE = "没有连上服务。所填内容都还在，请稍后再按一次。";
+  let form = null; /* the page as it was before the preview */
+  let busy = false;
+
+  const find = (selector, root = document) => root.querySelector(selector);
+  const all = (selector, root = document) => [...root.querySelectorAll(selector)];
+  const main = () => document.getElementById("main");
+  const say = (words) => all("#main .status").forEach((place) => { place.textContent = words; });
+
+  /* 字数 as Word counts it: the same rule as service/schema/count.py. */
+  const ONE_EACH = /[\u2e80-\u2fdf\u3001-\u9fff\uac00-\ud7ff\uf900-\ufaff\ufe30-\ufe4f\uff01-\uffef\u{20000}-\u{3ffff}“”‘’—…·\u2460-\u24ff]/gu;
+  const SPACES = /[\s\u001c-\u001f\u0085]+/u;
+  function wordCount(text) {
+    let asian = 0;
+    const rest = text.normalize("NFC").replace(ONE_EACH, () => { asian += 1; return " "; });
+    return asian + rest.replaceAll("\ufeff", "").split(SPACES).filter((piece) => /[\p{L}\p{N}]/u.test(piece)).length;
+  }
+  window.wordCount = wordCount;
+
+  function count() {
+    for (const counter of all(".counter")) {
+      const { rule, limit } = counter.dataset;
+      const texts = all(`[data-rules~="${rule}"]`, counter.closest("fieldset, form"));
+      const words = texts.reduce((sum, control) => sum + wordCount(control.value), 0);
+      find("strong", counter).textContent = words;
+      counter.classList.toggle("over", words > Number(limit));
+    }
+  }
+
+  function grow(area) {
+    if (CSS.supports("field-sizing", "content")) return;
+    area.style.height = "auto";
+    area.style.height = `${area.scrollHeight + 2}px`;
+  }
+
+  const drafts = {
+    save(kept) {
+      const body = new URLSearchParams(new FormData(kept)).toString();
+      try {
+        localStorage.setItem(STORE + kept.dataset.draft, JSON.stringify({ at: Date.now(), body }));
+        find(".draft", kept).hidden = false;
+      } catch { /* private windows have no store; the page still holds everything */ }
+    },
+    load(name) {
+      try {
+        const draft = JSON.parse(localStorage.getItem(STORE + name));
+        if (draft && Date.now() - draft.at < DRAFT_DAYS * DAY_MS) return draft;
+        localStorage.removeItem(STORE + name);
+      } catch { /* as above */ }
+      return null;
+    },
+    clear(name) {
+      try { localStorage.removeItem(STORE + name); } catch { /* as above */ }
+    },
+  };
+
+  function download(blob, name) {
+    const link = document.createElement("a");
+    link.href = URL.createObjectURL(blob);
+    link.download = name;
+    document.body.append(link);
+    link.click();
+    link.remove();
+    setTimeout(() => URL.revokeObjectURL(link.href), 60000);
+  }
+
+  const nameIn = (header) => {
+    const found = /filename\*=UTF-8''([^;]+)/.exec(header) || /filename="([^"]+)"/.exec(header);
+    return found ? decodeURIComponent(found[1]) : "文件";
+  };
+
+  function swap(page, { top }) {
+    const fresh = document.importNode(page.getElementById("main"), true);
+    const chosen = find("input[type=file]", main());
+    const again = find("input[type=file]", fresh);
+    /* The choice of a file survives a page that says what is wrong with it. */
+    if (chosen && again && chosen.files.length) again.files = chosen.files;
+    const target = find("[autofocus]", fresh);
+    if (target) target.removeAttribute("autofocus");
+    main().replaceWith(fresh);
+    document.title = page.title;
+    if (top) window.scrollTo(0, 0);
+    if (target) target.focus({ preventScroll: top && !find(".faults", fresh) });
+    prepare();
+  }
+
+  function show(page, sender) {
+    const typed = sender.dataset.draft !== undefined;
+    const shown = find("form[data-draft], form.take", page);
+    if (!find("#main", page)) return say(GONE);
+    if (!shown && typed) return say(find("#main", page).innerText.trim().split("\n")[1] || GONE);
+    const preview = shown && shown.matches(".take");
+    if (preview && !location.hash) {
+      if (typed) form = main();
+      history.pushState({ preview: true }, "", "#preview");
+    } else if (shown && !preview) {
+      form = null;
+      history.replaceState(null, "", shown.getAttribute("action"));
+    }
+    const move = typed && shown && !preview && !find(".faults", page);
+    swap(page, { top: !move });
+    const kept = find("form[data-draft]", main());
+    if (kept && typed) drafts.save(kept);
+    return undefined;
+  }
+
+  async function send(sender, entries) {
+    const holdsFile = sender.enctype === "multipart/form-data";
+    let body = entries;
+    if (!holdsFile) {
+      body = new URLSearchParams();
+      entries.forEach((value, name) => body.append(name, value));
+    }
+    const answer = await fetch(sender.getAttribute("action"), { method: "POST", body, headers: { Accept: "text/html" } });
+    const disposition = answer.headers.get("Content-Disposition") || "";
+    if (disposition.startsWith("attachment")) {
+      const name = nameIn(disposition);
+      download(await answer.blob(), name);
+      return say(`已下载：${name}`);
+    }
+    say("");
+    return show(new DOMParser().parseFromString(await answer.text(), "text/html"), sender);
+  }
+
+  async function submit(sender, name, value) {
+    if (busy) return;
+    const entries = new FormData(sender);
+    if (name) entries.append(name, value);
+    busy = true;
+    main().setAttribute("aria-busy", "true");
+    if (!/^(add|remove|up|down|edit)/.test(value)) say("正在生成，请稍候…");
+    try {
+      await send(sender, entries);
+    } catch {
+      say(GONE);
+    } finally {
+      busy = false;
+      main().removeAttribute("aria-busy");
+    }
+  }
+
+  function restore() {
+    const blank = find("form[data-draft]:not([data-given])");
+    const draft = blank && drafts.load(blank.dataset.draft);
+    if (!draft) return;
+    const entries = new URLSearchParams(draft.body);
+    entries.append("do", "edit");
+    const filled = { enctype: "", dataset: { draft: "" }, getAttribute: () => blank.getAttribute("action") };
+    send(filled, entries)
+      .then(() => say(`已恢复 ${new Date(draft.at).toLocaleString("zh-CN")} 填写的内容。`))
+      .catch(() => say(GONE));
+  }
+
+  function prepare() {
+    all("textarea").forEach(grow);
+    count();
+    const kept = find("form[data-draft]");
+    if (kept && drafts.load(kept.dataset.draft)) find(".draft", kept).hidden = false;
+  }
+
+  document.addEventListener("submit", (event) => {
+    const sender = event.target;
+    if (!sender.matches("form.fill, form.take, form.upload[data-smooth]")) return;
+    event.preventDefault();
+    const button = event.submitter || find("button[name]", sender);
+    if (sender.matches(".take") && button.value === "edit" && form) return history.back();
+    submit(sender, button.name, button.value);
+    return undefined;
+  });
+
+  let waiting = 0;
+  document.addEventListener("input", (event) => {
+    if (event.target.matches("textarea")) grow(event.target);
+    const kept = event.target.closest("form[data-draft]");
+    if (!kept) return;
+    count();
+    clearTimeout(waiting);
+    waiting = setTimeout(() => drafts.save(kept), SAVE_AFTER_MS);
+  });
+  window.addEventListener("pagehide", () => {
+    const kept = find("form[data-draft]");
+    if (kept && waiting) drafts.save(kept);
+  });
+
+  document.addEventListener("keydown", (event) => {
+    if (event.key === "Enter" && event.target.matches("textarea[data-single]") && !event.isComposing) event.preventDefault();
+  });
+
+  /* Several lines pasted into a row of one line become as many rows. */
+  document.addEventListener("paste", (event) => {
+    const area = event.target;
+    if (!area.matches || !area.matches(".row textarea[data-single]")) return;
+    if (!/\n\s*\S/.test(event.clipboardData.getData("text/plain").trim())) return;
+    setTimeout(() => submit(area.form, "do", "edit"));
+  });
+
+  document.addEventListener("click", (event) => {
+    const clear = event.target.closest("[data-clear]");
+    if (!clear) return;
+    const kept = clear.closest("form");
+    clearTimeout(waiting);
+    waiting = 0;
+    drafts.clear(kept.dataset.draft);
+    location.assign(kept.getAttribute("action"));
+  });
+
+  window.addEventListener("popstate", () => {
+    if (!form || location.hash) return location.reload();
+    main().replaceWith(form);
+    form = null;
+    prepare();
+    return undefined;
+  });
+
+  all("form.upload").forEach((upload) => {
+    upload.addEventListener("dragover", (event) => event.preventDefault());
+    upload.addEventListener("drop", (event) => {
+      if (!event.dataTransfer.files.length) return;
+      event.preventDefault();
+      find("input[type=file]", upload).files = event.dataTransfer.files;
+    });
+  });
+
+  prepare();
+  restore();
+})();
