@@ -24,6 +24,7 @@ from service.convert import (
 from service.errors import ConfigError, ServiceError, TemplateError
 from service.fill import template_variables
 from service.fonts import OFFICIAL, FontFace, coverage, default_font_dirs, fontconfig_xml, scan_fonts
+from service.model import TemplateSpec
 from service.pipeline.examiner import Examiner, ExaminerHost, FreshExaminer
 from service.pipeline.filling import fill
 from service.pipeline.official_seal import SealProvider
@@ -35,6 +36,8 @@ from service.schema import check_schema
 from service.settings import Settings
 from service.slim import slim_docx
 from service.verification import (
+    MOST_TYPES,
+    TYPE_NAMES,
     KeyRing,
     TrustFolder,
     create_development_issuer,
@@ -85,16 +88,29 @@ def load_catalog(settings: Settings) -> Catalog:
     """
     catalog = Catalog.load(settings.templates_dir)
     faults = {}
-    for spec in catalog:
+    taken: dict[int, TemplateSpec] = {}
+    # Who bears the name of its type has the older right to it.
+    for spec in sorted(catalog, key=lambda spec: TYPE_NAMES.get(spec.verify.doc_type) != spec.title):
         try:
             check_schema(spec.schema, spec.rules)
             template_variables(spec.docx)
+            _check_type(spec, taken.setdefault(spec.verify.doc_type, spec))
         except ServiceError as error:
             faults[spec.template_id] = str(error)
     catalog = catalog.without(faults)
     if not len(catalog):
         raise TemplateError("没有可用的模板：" + "；".join(catalog.faults.values()))
     return catalog.with_docx(slim_docx)
+
+
+def _check_type(spec: TemplateSpec, first: TemplateSpec) -> None:
+    """Refuse a type whose captions another template has set: the verdict page knows a type by its number."""
+    captions, others = ([fact.caption for fact in one.verify.facts] for one in (spec, first))
+    if captions != others:
+        raise TemplateError(
+            f"模板 {spec.template_id} 的 doc_type {spec.verify.doc_type} 已由模板 {first.template_id} 使用，"
+            f"而公开要素不同，核验页会张冠李戴；请改用 {len(TYPE_NAMES) + 1}–{MOST_TYPES} 中没有用过的编号。"
+        )
 
 
 def open_keyring(settings: Settings) -> KeyRing:

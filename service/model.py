@@ -83,7 +83,7 @@ class VerifyRule:
     """How a template's data becomes a token; pointers go into the request data.
 
     Attributes:
-        doc_type: Payload key 1: 1 notice, 2 plan, 3 report, 4 label, 5 commendation.
+        doc_type: Payload key 1: 1 notice, 2 plan, 3 report, 4 label, 5 commendation, 6 to 255 others.
         title: Pointer to the title.
         ref: Pointer to the reference number (发文字号).
         date: Pointer to the ISO date of the document (成文日期).

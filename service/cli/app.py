@@ -12,7 +12,7 @@ import click
 from service.bootstrap import load_catalog, open_offline_desk, open_services
 from service.cli.doctor import doctor
 from service.cli.keys import keys, revoke
-from service.cli.lint import lint
+from service.cli.lint import lint, placeholder
 from service.cli.output import configure_logging, read_input, report_errors, write_output
 from service.cli.serve import serve
 from service.errors import ExitCode
@@ -136,6 +136,7 @@ def sample(template: str) -> None:
 
 
 templates.add_command(lint)
+templates.add_command(placeholder)
 cli.add_command(serve)
 cli.add_command(doctor)
 cli.add_command(keys)

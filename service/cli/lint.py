@@ -7,10 +7,11 @@ import click
 
 from service.bootstrap import load_catalog
 from service.catalog import load_template
-from service.cli.output import report_errors
+from service.cli.output import report_errors, write_output
 from service.errors import ExitCode
 from service.model import TemplateSpec
-from service.pipeline.lint import lint_template
+from service.pipeline.annotate import annotated
+from service.pipeline.lint import lint_template, placeholder_picture
 from service.settings import Settings
 
 _WORDS = {"error": "错误", "warning": "提醒"}
@@ -18,13 +19,22 @@ _WORDS = {"error": "错误", "warning": "提醒"}
 
 @click.command("lint")
 @click.argument("template", required=False, metavar="[ID|FOLDER]")
+@click.option(
+    "--annotate",
+    "target",
+    metavar="OUT.docx",
+    type=click.Path(dir_okay=False, path_type=Path),
+    help="另存一份副本，每处问题在原处加一条 Word 批注",
+)
 @report_errors
-def lint(template: str | None) -> None:
-    """检查模板：标记、字段、字体、字符网格、语言和二维码占位图。
+def lint(template: str | None, target: Path | None) -> None:
+    """检查模板：标记、字段、字体、字符网格、语言、二维码占位图、配置和样例。
 
     TEMPLATE 是模板编号或文件夹；不写则检查全部。有错误时退出码为 5，只有提醒时为 0。
     """
     specs = _chosen(template)
+    if target is not None:
+        _annotate(specs, target)
     errors = 0
     for spec in specs:
         findings = lint_template(spec)
@@ -36,6 +46,24 @@ def lint(template: str | None) -> None:
     if errors:
         click.echo(f"共 {errors} 处错误。", err=True)
         sys.exit(ExitCode.TEMPLATE)
+
+
+@click.command("placeholder")
+@click.option("-o", "--output", required=True, help="输出文件（PNG）；- 表示标准输出")
+@click.option("--px", "side_px", default=311, show_default=True, help="边长，与 placeholder_px 一致")
+@report_errors
+def placeholder(output: str, side_px: int) -> None:
+    """生成二维码占位图，供插入模板。"""
+    write_output(output, placeholder_picture(side_px))
+
+
+def _annotate(specs: list[TemplateSpec], target: Path) -> None:
+    if len(specs) != 1:
+        raise click.UsageError("--annotate 一次只能检查一个模板，请写明模板编号或文件夹。")
+    spec = specs[0]
+    if target.resolve() == (spec.directory / "template.docx").resolve():
+        raise click.UsageError("--annotate 不能写到模板自己，请换一个文件名。")
+    write_output(str(target), annotated(spec.docx, lint_template(spec)))
 
 
 def _chosen(template: str | None) -> list[TemplateSpec]:

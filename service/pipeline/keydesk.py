@@ -7,6 +7,7 @@ from pathlib import Path
 from service.errors import InvalidRequest
 from service.model import Verdict, VerdictCode
 from service.verification import (
+    MOST_TYPES,
     TYPE_NAMES,
     KeyRing,
     KeyStatus,
@@ -63,10 +64,12 @@ class KeyDesk:
             InvalidRequest: A document type does not exist.
             ConfigError: The id is taken or a value malformed.
         """
-        unknown = sorted(set(doc_types) - set(TYPE_NAMES))
+        unknown = sorted(kind for kind in doc_types if not 1 <= kind <= MOST_TYPES)
         if unknown:
             known = "、".join(f"{number} {name}" for number, name in TYPE_NAMES.items())
-            raise InvalidRequest(f"没有文件种类 {unknown[0]}，可用的有：{known}。")
+            raise InvalidRequest(
+                f"没有文件种类 {unknown[0]}，可用的有：{known}；{len(TYPE_NAMES) + 1}–{MOST_TYPES} 留给自制的模板。"
+            )
         return add_issuer(self._folder, issuer_id, name, uscc, tuple(doc_types) or None)
 
     def rotate(self, issuer_id: str | None, *, token: bool, pdf: bool) -> list[str]:

@@ -1,92 +1,106 @@
 """Template lint: what would go wrong on paper, said before the template serves anybody.
 
-docxtpl-lint judges the tags; the rules here judge what makes a page look other than the owner sees it in Word
-(fonts, theme fonts, the character grid, the language) and what the service needs (the QR placeholder, fields).
+docxtpl-lint judges the tags; `service.pipeline.lint_look` judges what makes a page look other than the owner sees
+it in Word; the rules here hold the template's files together: tags, schema, manifest and sample.
 """
 
+import io
 import re
-import struct
-from collections.abc import Iterator, Mapping
-from dataclasses import asdict, dataclass
-from typing import Any, Literal
+from collections.abc import Iterator, Mapping, Sequence
+from dataclasses import asdict
+from typing import Any
 
 import docxtpl_lint
-from lxml import etree
 
 from service.archive import read_docx
-from service.docx import marked_pictures
-from service.errors import SealError, ServiceError
+from service.docx import placeholder_png
+from service.errors import InvalidRequest, ServiceError
 from service.fill import FILTER_NAMES, moved_directives, template_variables
-from service.fonts import KNOWN_NAMES
 from service.model import TemplateSpec
+from service.pipeline.filling import fill
+from service.pipeline.lint_look import look
+from service.pipeline.lint_places import Finding, PartTree, Place, Severity, cell_words, part_name, trees_of
+from service.schema import SchemaMap, Validator, check_schema, parse_json
+from service.verification import MOST_TYPES, TYPE_NAMES
 
-_W = "{http://schemas.openxmlformats.org/wordprocessingml/2006/main}"
-_PARSER = etree.XMLParser(resolve_entities=False, no_network=True, load_dtd=False)
-_READ = re.compile(r"word/(?:document|styles|numbering|header\d*|footer\d*|footnotes|endnotes)\.xml")
-_FLOWS = re.compile(r"word/(?:document|header\d*|footer\d*|footnotes|endnotes)\.xml")
-_PART_NAMES = {
-    "body": "正文",
-    "document": "正文",
-    "styles": "样式",
-    "numbering": "编号",
-    "footnotes": "脚注",
-    "endnotes": "尾注",
-}
-_FACES = ("ascii", "hAnsi", "eastAsia", "cs")
-_THEME_FACES = ("asciiTheme", "hAnsiTheme", "eastAsiaTheme", "cstheme")
 _GIVEN = {"document": {"verify_host", "draft"}, "labels": {"verify_host", "draft", "label"}}
-_PNG = b"\x89PNG\r\n\x1a\n"
-_ALPHA_TYPES = (4, 6)
-_EMU_PER_MM = 36_000
-_SIDE_TOLERANCE_MM = 0.5
-
-Severity = Literal["error", "warning"]
-
-
-@dataclass(frozen=True, slots=True)
-class Finding:
-    """One thing to mend in a template.
-
-    Attributes:
-        severity: An ``error`` spoils documents; a ``warning`` may be meant.
-        place: Where, in Chinese: part, table, row, cell, paragraph.
-        message: What is wrong and what to do, in Chinese.
-    """
-
-    severity: Severity
-    place: str
-    message: str
+_UNDECLARED = "DTL304"
+_TAG = re.compile(r"\{[{%].*?[%}]\}")
+_FIELD_IN_NAME = re.compile(r"\{([A-Za-z_][\w.]*)\}")
+_REFERENCE_DEPTH = 6
+_EXTRAS = {"verify_host": "wenyin.example.cn", "draft": False}
 
 
 def lint_template(spec: TemplateSpec) -> tuple[Finding, ...]:
-    """Judge a template.
+    """Judge one template.
 
     Args:
-        spec: A template that could be loaded.
+        spec: The template as it was loaded, or as it could be loaded.
 
     Returns:
         Errors first, then warnings; each in the order of the document.
     """
     parts = read_docx(spec.docx)
-    trees = {name: etree.fromstring(parts[name], _PARSER) for name in parts if _READ.fullmatch(name)}
-    findings = [*_tags(spec.docx), *_fields(spec), *_language(trees), *_placeholder(spec, parts)]
-    for name, root in trees.items():
-        findings += _fonts(name, root)
-        findings += _grid(name, root)
+    trees = trees_of(parts)
+    findings = [*_tags(spec), *_fields(spec, trees), *look(spec, parts, trees), *_schema(spec)]
+    if not any(finding.severity == "error" for finding in findings):
+        findings += _sample(spec)
     return tuple(sorted(dict.fromkeys(findings), key=lambda finding: finding.severity))
 
 
-def _tags(docx: bytes) -> Iterator[Finding]:
-    result = docxtpl_lint.lint(moved_directives(docx), filters=FILTER_NAMES, autoescape=True)
+def placeholder_picture(side_px: int) -> bytes:
+    """Return the PNG that a template's owner inserts where the QR code shall be.
+
+    Args:
+        side_px: As ``placeholder_px`` in the manifest.
+    """
+    return placeholder_png(side_px, side_px)
+
+
+def _tags(spec: TemplateSpec) -> Iterator[Finding]:
+    # docxtpl-lint reads a schema without following its references.
+    declared = _inlined(spec.schema, spec.schema, _REFERENCE_DEPTH)
+    known = {**declared.get("properties", {}), **{name: {} for name in _EXTRAS}}
+    schema = {**declared, "properties": known} if spec.layout == "document" else None
+    result = docxtpl_lint.lint(
+        io.BytesIO(moved_directives(spec.docx)), filters=FILTER_NAMES, autoescape=True, schema=schema
+    )
     for issue in result.issues:
         severity: Severity = "error" if issue.severity == "error" else "warning"
-        place = f"{_part_name(issue.location.part)} 第 {issue.location.paragraph} 段"
-        cells = "，".join(f"表 {cell.table} 行 {cell.row} 格 {cell.col}" for cell in issue.location.cells)
-        where = f"{place}（{cells}）" if cells else place
-        yield Finding(severity, where, f"{issue.message_for('zh')}（{issue.rule}）")
+        message = f"{issue.message_for('zh')}（{issue.rule}）"
+        if issue.rule == _UNDECLARED:
+            path = str(issue.params["path"])
+            if "." not in path:
+                continue  # said by the rule on fields, which needs no type
+            severity = "error"
+            message = f"用到了 schema.json 中没有的字段“{path.replace('[*]', '')}”，填写时会出错"
+        yield Finding.at(severity, _issue_place(issue.location), message)
 
 
-def _fields(spec: TemplateSpec) -> Iterator[Finding]:
+def _issue_place(location: Any) -> Place:
+    words = f"{part_name(location.part)} 第 {location.paragraph} 段"
+    cells = "，".join(cell_words(cell.table, cell.row, cell.col) for cell in location.cells)
+    return Place(
+        f"{words}（{cells}）" if cells else words, location.paragraph if location.part == "body" else 0
+    )
+
+
+def _inlined(node: Any, root: Mapping[str, Any], depth: int) -> Any:
+    if isinstance(node, list):
+        return [_inlined(item, root, depth) for item in node]
+    if not isinstance(node, Mapping):
+        return node
+    reference = node.get("$ref")
+    if isinstance(reference, str) and reference.startswith("#/") and depth:
+        target: Any = root
+        for piece in reference[2:].split("/"):
+            target = target.get(piece.replace("~1", "/").replace("~0", "~"), {})
+        rest = {key: value for key, value in node.items() if key != "$ref"}
+        return _inlined({**target, **rest}, root, depth - 1)
+    return {key: _inlined(value, root, depth) for key, value in node.items() if key != "$defs"}
+
+
+def _fields(spec: TemplateSpec, trees: Sequence[PartTree]) -> Iterator[Finding]:
     try:
         used = template_variables(spec.docx)
     except ServiceError as error:
@@ -94,10 +108,21 @@ def _fields(spec: TemplateSpec) -> Iterator[Finding]:
         return
     declared = set(spec.schema.get("properties", {}))
     for name in sorted(used - declared - _GIVEN[spec.layout]):
-        yield Finding("error", "正文", f"用到了 schema.json 中没有的字段“{name}”，填写时会出错")
+        message = f"用到了 schema.json 中没有的字段“{name}”，填写时会出错"
+        yield Finding.at("error", _first_use(trees, name), message)
     if spec.layout == "document":
         for name in sorted(declared - used - _ruled(spec)):
             yield Finding("warning", "schema.json", f"字段“{name}”在模板中没有用到，填了也不会印出")
+
+
+def _first_use(trees: Sequence[PartTree], name: str) -> Place:
+    word = re.compile(rf"(?<![\w.]){re.escape(name)}\b")
+    for tree in trees:
+        for paragraph in tree.paragraphs:
+            text = "".join(str(piece) for piece in paragraph.itertext())
+            if any(word.search(tag) for tag in _TAG.findall(text)):
+                return tree.place(paragraph)
+    return Place("文档属性（标题、作者等）")
 
 
 def _ruled(spec: TemplateSpec) -> set[str]:
@@ -107,94 +132,59 @@ def _ruled(spec: TemplateSpec) -> set[str]:
     return {text.split("/")[1] for text in texts if isinstance(text, str) and text.startswith("/")}
 
 
-def _language(trees: Mapping[str, Any]) -> Iterator[Finding]:
-    styles = trees.get("word/styles.xml")
-    languages = [] if styles is None else list(styles.iterfind(f"{_W}docDefaults//{_W}lang"))
-    if not any((item.get(f"{_W}eastAsia") or "").lower().startswith("zh") for item in languages):
+def _manifest(spec: TemplateSpec) -> Iterator[Finding]:
+    """Yield the pointers of the manifest that lead nowhere in the schema."""
+    rule = spec.verify
+    known = TYPE_NAMES.get(rule.doc_type)
+    if known not in (None, spec.title):
         yield Finding(
-            "error",
-            "样式",
-            "文档默认格式没有把中文语言设为“中文（中国）”，断行和字形会出错（w:lang eastAsia=zh-CN）",
+            "warning",
+            "template.toml",
+            f"verify.doc_type {rule.doc_type} 在核验页上显示为“{known}”；"
+            f"另一种文件请用 {len(TYPE_NAMES) + 1}–{MOST_TYPES} 中没有用过的编号",
         )
+    named = {"verify.title": rule.title, "verify.ref": rule.ref, "verify.date": rule.date}
+    named |= {f"verify.facts “{fact.caption}”": fact.pointer for fact in rule.facts}
+    if spec.seal is not None:
+        named |= {"seal.unit": spec.seal.unit, "seal.date": spec.seal.date}
+    if rule.each is None:
+        names = _FIELD_IN_NAME.findall(spec.file_name)
+        named |= {f"file_name “{{{name}}}”": "/" + name.replace(".", "/") for name in names}
+    for key, pointer in named.items():
+        if pointer and not _is_declared(spec, pointer):
+            yield Finding("error", "template.toml", f"{key} 指向 schema.json 中没有的字段 {pointer}")
 
 
-def _fonts(name: str, root: Any) -> Iterator[Finding]:
-    for element in root.iter(f"{_W}rFonts"):
-        place = _place(name, element)
-        if any(element.get(f"{_W}{face}") for face in _THEME_FACES):
-            yield Finding("error", place, "用了主题字体，换一台电脑字体就会变；请直接指定字体名称")
-        for font in dict.fromkeys(element.get(f"{_W}{face}") for face in _FACES):
-            if font and font not in KNOWN_NAMES:
-                yield Finding(
-                    "error", place, f"字体“{font}”没有可用的替代字体；请改用 {'、'.join(_usual_fonts())}"
-                )
-
-
-def _usual_fonts() -> tuple[str, ...]:
-    return "方正小标宋简体", "仿宋_GB2312", "黑体", "楷体_GB2312", "宋体", "Times New Roman"
-
-
-def _grid(name: str, root: Any) -> Iterator[Finding]:
-    for element in root.iter(f"{_W}docGrid"):
-        if element.get(f"{_W}type") in ("linesAndChars", "snapToChars"):
-            yield Finding(
-                "error",
-                _place(name, element),
-                "页面设置用了“指定行和字符网格”，每行字数会不对；请改为“只指定行网格”",
-            )
-
-
-def _placeholder(spec: TemplateSpec, parts: Mapping[str, bytes]) -> Iterator[Finding]:
-    rule = spec.qr
+def _schema(spec: TemplateSpec) -> Iterator[Finding]:
     try:
-        pictures = marked_pictures(parts, rule.marker)
-    except SealError as error:
-        yield Finding("error", "正文", str(error))
+        check_schema(spec.schema, spec.rules)
+    except ServiceError as error:
+        yield Finding("error", "schema.json", str(error))
         return
-    if len(pictures) != 1:
-        count = f"有 {len(pictures)} 个" if pictures else "没有"
-        yield Finding("error", "正文", f"{count}替代文字为“{rule.marker}”的二维码占位图，应有且只有一个")
-    for picture in pictures:
-        place = _place("word/document.xml", picture.element)
-        content = parts[picture.part]
-        side = rule.placeholder_px
-        if not content.startswith(_PNG):
-            yield Finding("error", place, "二维码占位图应为 PNG 图片")
-            continue
-        width, height = struct.unpack(">II", content[16:24])
-        if (width, height) != (side, side):
-            yield Finding("error", place, f"二维码占位图为 {width}×{height} 像素，应为 {side}×{side} 像素")
-        if content[25] in _ALPHA_TYPES or b"tRNS" in content:
-            yield Finding("error", place, "二维码占位图带有透明度，请另存为不透明的图片")
-        sides_mm = [length / _EMU_PER_MM for length in picture.size_emu]
-        if any(abs(side_mm - rule.picture_mm) > _SIDE_TOLERANCE_MM for side_mm in sides_mm):
-            printed = "×".join(f"{side_mm:.1f}" for side_mm in sides_mm)
-            yield Finding(
-                "error",
-                place,
-                f"二维码占位图为 {printed} 毫米，template.toml 中 picture_mm 为 {rule.picture_mm:g}",
-            )
+    yield from _manifest(spec)
 
 
-def _part_name(part: str) -> str:
-    stem = part.rsplit("/", 1)[-1].removesuffix(".xml")
-    if stem.startswith(("header", "footer")):
-        return "页眉" if stem.startswith("header") else "页脚"
-    return _PART_NAMES.get(stem, part)
+def _is_declared(spec: TemplateSpec, pointer: str) -> bool:
+    place = SchemaMap(spec.schema).root
+    if spec.verify.each:
+        for step in spec.verify.each.split("/")[1:]:
+            place = place.child(step)
+        place = place.child(0)
+    for step in pointer.split("/")[1:]:
+        if step not in place.members:
+            return False
+        place = place.child(step)
+    return True
 
 
-def _place(part: str, element: Any) -> str:
-    """Say where an element is: style, or table, row, cell and paragraph."""
-    style = next(element.iterancestors(f"{_W}style"), None)
-    if style is not None:
-        named = style.find(f"{_W}name")
-        return f"样式“{style.get(f'{_W}styleId') if named is None else named.get(f'{_W}val')}”"
-    if not _FLOWS.fullmatch(part):
-        return _part_name(part)
-    steps = []
-    for kind, word in (("tbl", "表"), ("tr", "行"), ("tc", "格"), ("p", "段")):
-        found = next(element.iterancestors(f"{_W}{kind}"), None)
-        if found is not None:
-            earlier = found.itersiblings(f"{_W}{kind}", preceding=True)
-            steps.append(f"{word} {sum(1 for _ in earlier) + 1}")
-    return " ".join((_part_name(part), *steps))
+def _sample(spec: TemplateSpec) -> Iterator[Finding]:
+    """Yield what is wrong with the sample: it is the first thing that a caller tries."""
+    try:
+        data = parse_json(spec.sample)
+        submission = Validator(spec.schema, spec.rules).validate(data, has_glyph=lambda _: True)
+        fill(spec, submission.data, _EXTRAS)
+    except InvalidRequest as error:
+        for fault in error.faults:
+            yield Finding("error", f"sample.json {fault.pointer}".rstrip(), fault.message)
+    except ServiceError as error:
+        yield Finding("error", "sample.json", f"用样例填写模板失败：{error}")

@@ -14,6 +14,8 @@ def offline_snapshot(keyring: KeyRing, templates: Iterable[TemplateSpec]) -> dic
         keyring: Only its public half is read.
         templates: For the captions of the facts.
     """
+    specs = {spec.verify.doc_type: spec for spec in templates}
+    types = {**{number: spec.title for number, spec in specs.items()}, **TYPE_NAMES}
     keys = keyring.jwks()["keys"]
     lists = (keyring.revoked_public(key["kid"]) for key in keys)
     return {
@@ -24,8 +26,8 @@ def offline_snapshot(keyring: KeyRing, templates: Iterable[TemplateSpec]) -> dic
             for issuer in keyring.issuers_public()["issuers"]
         ],
         "revoked": {listed["kid"]: list(listed["rids"]) for listed in lists if listed},
-        "types": {str(number): name for number, name in TYPE_NAMES.items()},
+        "types": {str(number): name for number, name in sorted(types.items())},
         "captions": {
-            str(spec.verify.doc_type): [fact.caption for fact in spec.verify.facts] for spec in templates
+            str(number): [fact.caption for fact in spec.verify.facts] for number, spec in specs.items()
         },
     }

@@ -23,8 +23,9 @@ class VerificationDesk:
     """
 
     def __init__(self, catalog: Iterable[TemplateSpec], trust: Trust, examiner: Examiner) -> None:
-        rules = {spec.verify.doc_type: spec.verify.facts for spec in catalog}
-        self._verifier = Verifier(trust, rules)
+        specs = {spec.verify.doc_type: spec for spec in catalog}
+        rules = {kind: spec.verify.facts for kind, spec in specs.items()}
+        self._verifier = Verifier(trust, rules, {kind: spec.title for kind, spec in specs.items()})
         self._trust = trust
         self._examiner = examiner
 

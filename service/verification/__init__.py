@@ -17,7 +17,7 @@ from service.verification.keyadmin import (
     set_key_status,
 )
 from service.verification.keys import KeyRing, china_today
-from service.verification.payload import TYPE_NAMES
+from service.verification.payload import MOST_TYPES, TYPE_NAMES
 from service.verification.qr import (
     PHOTO_SCALES,
     QR_TOO_DENSE,
@@ -38,6 +38,7 @@ from service.verification.urls import token_from_url, verify_url
 from service.verification.verdict import FileKind, Verifier, as_exact
 
 __all__ = [
+    "MOST_TYPES",
     "PHOTO_SCALES",
     "QR_TOO_DENSE",
     "TYPE_NAMES",

@@ -24,7 +24,13 @@ TYPE_NAMES: Mapping[int, str] = {
     4: "牌匾邮寄标签",
     5: "通报表扬",
 }
-"""Chinese names of `Claims.doc_type`."""
+"""Chinese names of `Claims.doc_type`; the numbers above them, up to 255, are for templates of other kinds."""
+
+MOST_TYPES = 255
+"""Largest `Claims.doc_type`."""
+
+OTHER_TYPE = "其他文件"
+"""Name of a type whose template is not known here."""
 
 LABEL_TYPE = 4
 """The `Claims.doc_type` whose text digest covers field values instead of a page."""
@@ -200,7 +206,7 @@ def _is_facts(value: object) -> bool:
 
 
 _CHECKS: Mapping[int, Callable[[object], bool]] = {
-    1: _is_int(min(TYPE_NAMES), max(TYPE_NAMES)),
+    1: _is_int(min(TYPE_NAMES), MOST_TYPES),
     2: _is_text(1, _REF_CHARACTERS),
     3: _is_int(_FIRST_DAY, _LAST_DAY),
     4: _is_text(1, TITLE_CHARACTERS),

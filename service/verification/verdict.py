@@ -14,7 +14,7 @@ from service.model import Claims, FactRule, PdfSignature, Verdict, VerdictCode
 from service.verification import wording
 from service.verification.issuers import KeyStatus, VerifyKey
 from service.verification.keys import china_today
-from service.verification.payload import LABEL_TYPE, TYPE_NAMES
+from service.verification.payload import LABEL_TYPE, OTHER_TYPE, TYPE_NAMES
 from service.verification.text import (
     Domain,
     canonical_text,
@@ -57,10 +57,17 @@ class Verifier:
         trust: Keys and revocations: a key ring, or a folder of downloaded files.
         rules: Captions of the facts by `Claims.doc_type`. They are matched by position, so
             a template may only ever append facts.
+        titles: Chinese names of types that are not in `TYPE_NAMES`.
     """
 
-    def __init__(self, trust: Trust, rules: Mapping[int, Sequence[FactRule]]) -> None:
+    def __init__(
+        self,
+        trust: Trust,
+        rules: Mapping[int, Sequence[FactRule]],
+        titles: Mapping[int, str] | None = None,
+    ) -> None:
         self._trust = trust
+        self._titles = {**(titles or {}), **TYPE_NAMES}
         self._rules = {kind: tuple(facts) for kind, facts in rules.items()}
 
     def judge_token(self, token: bytes, today: date | None = None) -> Verdict:
@@ -277,7 +284,7 @@ class Verifier:
             "issuer": key.issuer.name,
             "issuer_id": key.issuer.issuer_id,
             "issuer_uscc": key.issuer.uscc,
-            "type": TYPE_NAMES[claims.doc_type],
+            "type": self._titles.get(claims.doc_type, OTHER_TYPE),
             "title": claims.title,
             "ref": claims.ref,
             "date": claims.issued_on.isoformat() if claims.issued_on else None,

@@ -106,3 +106,19 @@ def test_broken_template_is_left_out_with_its_reason(
 def test_no_template_at_all_stops_the_start(tmp_path: Path) -> None:
     with pytest.raises(TemplateError, match="没有模板"):
         load_catalog(Settings.from_mapping({"templates_dir": tmp_path}))
+
+
+def test_template_is_left_out_when_its_type_is_taken_by_other_facts(tmp_path: Path) -> None:
+    for name in ("notice", "a-letter"):
+        shutil.copytree(ROOT / "templates/docx/notice", tmp_path / name)
+    manifest = tmp_path / "a-letter" / "template.toml"
+    text = manifest.read_text("utf-8").replace('title = "通知"', 'title = "函"')
+    manifest.write_text(text, "utf-8")
+    settings = Settings.from_mapping({"templates_dir": tmp_path})
+    assert load_catalog(settings).faults == {}
+    manifest.write_text(text.replace("发文机关署名", "姓名"), "utf-8")
+    faults = load_catalog(settings).faults
+    assert list(faults) == ["a-letter"]
+    assert "doc_type 1 已由模板 notice 使用" in faults["a-letter"]
+    manifest.write_text(text.replace("发文机关署名", "姓名").replace("doc_type = 1", "doc_type = 6"), "utf-8")
+    assert load_catalog(settings).faults == {}

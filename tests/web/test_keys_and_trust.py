@@ -156,7 +156,7 @@ def test_commands_refuse_in_chinese_what_makes_no_sense(run: Run, tmp_path: Path
         (run("keys", "revoke", "00000000", "retired"), ExitCode.CONFIG, "没有编号"),
         (run("keys", "rotate", "nobody"), ExitCode.CONFIG, "nobody"),
         (run("keys", "new", "坏", "--name", "x"), ExitCode.CONFIG, "id"),
-        (run("keys", "new", "x", "--name", "单位", "--type", "99"), ExitCode.REQUEST, "种类"),
+        (run("keys", "new", "x", "--name", "单位", "--type", "999"), ExitCode.REQUEST, "种类"),
         (run("revoke", "1" * 300), ExitCode.REQUEST, "无法作废"),
         (run("revoke", tmp_path / "a.pdf"), ExitCode.REQUEST, "PDF"),
         (run("revoke", tmp_path / "none"), ExitCode.REQUEST, "无法读取"),

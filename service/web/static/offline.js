@@ -147,7 +147,7 @@
   const dayOf = (number) => chineseDate(new Date(EPOCH_MS + number * DAY_MS));
 
   function rowsOf({ claims, issuer, rid }) {
-    const rows = [["签发单位", issuer.name], ["文件种类", trust.types[claims.get(1)]]];
+    const rows = [["签发单位", issuer.name], ["文件种类", trust.types[claims.get(1)] || "其他文件"]];
     if (claims.has(2)) rows.push(["发文字号", claims.get(2)]);
     if (claims.has(4)) rows.push(["标题", claims.get(4)]);
     if (claims.has(3)) rows.push(["成文日期", dayOf(claims.get(3))]);

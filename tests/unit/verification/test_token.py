@@ -86,7 +86,7 @@ def test_text_is_one_line_in_nfc_when_minted(key: TokenKey) -> None:
     "change",
     [
         {"doc_type": 0},
-        {"doc_type": 6},
+        {"doc_type": 256},
         {"ref": "号" * 65},
         {"facts": ("长" * 121,)},
         {"facts": ("多",) * 17},
@@ -207,7 +207,7 @@ def test_every_frame_is_listed(key: TokenKey) -> None:
         ("no type", cbor2.dumps({4: "通知"})),
         ("type true", b"\xa1\x01\xf5"),
         ("type float", b"\xa1\x01\xf9\x3c\x00"),
-        ("type out of range", b"\xa1\x01\x06"),
+        ("type out of range", b"\xa1\x01\x19\x01\x00"),
         ("bignum", b"\xa1\x01\xc2\x41\x01"),
         ("non-minimal int", b"\xa1\x01\x18\x01"),
         ("non-minimal key", b"\xa1\x18\x01\x01"),
@@ -273,7 +273,7 @@ def test_verdict_is_bad_token_when_signed_for_another_system(ring: KeyRing, key:
 def test_message_is_the_same_when_the_token_is_bad_for_any_reason(ring: KeyRing, key: TokenKey) -> None:
     verifier = Verifier(ring, {})
     forger = replace(key, private_key=ec.generate_private_key(ec.SECP256R1()))
-    bad = [*_frames(key).values(), sign(forger, GOOD), sign(key, b"\xa1\x01\x06")]
+    bad = [*_frames(key).values(), sign(forger, GOOD), sign(key, b"\xa1\x01\x19\x01\x00")]
     assert len({(v.message, v.checked, v.not_checked) for v in map(verifier.judge_token, bad)}) == 1
 
 
