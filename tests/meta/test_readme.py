@@ -77,7 +77,13 @@ def test_python_example_of_the_api_page_works(server: Server, tmp_path: Path) ->
 
 
 def test_links_and_pictures_exist() -> None:
-    for page in [*PAGES, "CONTRIBUTING.md", "docs/architecture.md", "docs/errors.md"]:
+    for page in [
+        *PAGES,
+        "CONTRIBUTING.md",
+        "docs/architecture.md",
+        "docs/errors.md",
+        "docs/template-guide.md",
+    ]:
         path = ROOT / page
         text = path.read_text("utf-8")
         for target in re.findall(r"\]\(([^)#]+)\)|src=\"([^\"]+)\"", text):
