@@ -18,6 +18,7 @@ from service.convert import (
     Converter,
     ConverterHost,
     ConverterPlan,
+    RemoteConverter,
     canary_docx,
     make_engine,
 )
@@ -301,6 +302,36 @@ def make_examiner_host(settings: Settings) -> ExaminerHost:
 def _examiner(settings: Settings, host: ExaminerHost | None = None) -> Examiner:
     fresh = FreshExaminer(work_dir(settings), settings.sandbox)
     return host.client(fresh) if host else fresh
+
+
+@contextmanager
+def open_worker(settings: Settings | None = None, converter_path: Path | None = None) -> Iterator[Renderer]:
+    """Make what a worker of a batch needs: it renders, and judges nothing.
+
+    Args:
+        settings: What to make it from; ``None`` reads this machine's own.
+        converter_path: Socket of a shared converter; ``None`` starts one.
+
+    Raises:
+        ConfigError: Settings or key files are wrong.
+        TemplateError: There is no usable template.
+        ConverterUnavailable: LibreOffice does not start.
+    """
+    settings = settings or Settings.from_env()
+    catalog = load_catalog(settings)
+    font_stage = FontStage.find(settings)
+    converter: Converter
+    if converter_path is None:
+        converter = _own_converter(settings, font_stage, catalog, once=False)
+    else:
+        converter = RemoteConverter(converter_path)
+    try:
+        converter.start()
+        keyring, has_glyph = open_keyring(settings), font_stage.has_glyph()
+        pictures = _open_pictures(settings, keyring)
+        yield Renderer(catalog, converter, keyring, has_glyph, settings.base_url, settings.issuer, pictures)
+    finally:
+        converter.close()
 
 
 def _own_converter(settings: Settings, font_stage: FontStage, catalog: Catalog, *, once: bool) -> Converter:

@@ -27,6 +27,8 @@
     │   ├── ConversionCancelled     503  whoever asked has gone
     │   ├── NoSpace                 503  the work folder is full
     │   └── ConverterUnavailable    503  no working LibreOffice
+    ├── WorkerLost                  -    an item of a batch ended the process that made it
+    ├── StorageFailed               -    a batch's file cannot be stored or read
     └── ConfigError                 -    start-up only
 
 ``str(error)`` is Chinese and safe to show; ``error.detail`` is for the log alone.
@@ -309,6 +311,22 @@ class ConverterUnavailable(ConversionError):
     title = "转换器不可用"
     http_status = 503
     exit_code = ExitCode.UNAVAILABLE
+
+
+class WorkerLost(ServiceError):
+    """An item of a batch ended the process that made it, alone and more than once."""
+
+    code = "worker-lost"
+    title = "工作进程意外终止"
+
+
+class StorageFailed(ServiceError):
+    """A file of a batch cannot be stored or read, though tried several times."""
+
+    code = "storage-failed"
+    title = "存储失败"
+    exit_code = ExitCode.INTERNAL
+    retryable = True
 
 
 class ConfigError(ServiceError):

@@ -56,11 +56,18 @@ class RenderOptions:
         output: A docx alone is also made while LibreOffice is missing.
         draft: Mark the pages and the token as 草稿.
         seal: Lay the issuer's seal picture over the PDF's 署名 and date.
+        signed: Whether the PDF gets a signature; a part of a larger file does not, nor ever a draft.
     """
 
     output: OutputFormat = OutputFormat.PDF
     draft: bool = False
     seal: bool = False
+    signed: bool = True
+
+    @property
+    def is_signed(self) -> bool:
+        """Whether there is a PDF and it is signed."""
+        return self.signed and not self.draft and self.output is not OutputFormat.DOCX
 
 
 @dataclass(frozen=True, slots=True)

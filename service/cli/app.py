@@ -10,6 +10,7 @@ from typing import Any
 import click
 
 from service.bootstrap import load_catalog, open_offline_desk, open_services
+from service.cli.batch import batch
 from service.cli.doctor import doctor
 from service.cli.keys import keys, revoke
 from service.cli.lint import lint, placeholder
@@ -137,6 +138,7 @@ def sample(template: str) -> None:
 
 templates.add_command(lint)
 templates.add_command(placeholder)
+cli.add_command(batch)
 cli.add_command(serve)
 cli.add_command(doctor)
 cli.add_command(keys)

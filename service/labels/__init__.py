@@ -2,7 +2,7 @@
 
 from service.labels.compose import compose_sheet
 from service.labels.fit import FittedLabel, LabelLine
-from service.labels.plan import LabelSheet, plan_sheet
+from service.labels.plan import LabelSheet, arrangement, check_start, overflow_of, plan_sheet
 from service.labels.stock import DEFAULT_SHEET, STOCK, Geometry, geometry_of
 
 __all__ = [
@@ -12,7 +12,10 @@ __all__ = [
     "Geometry",
     "LabelLine",
     "LabelSheet",
+    "arrangement",
+    "check_start",
     "compose_sheet",
     "geometry_of",
+    "overflow_of",
     "plan_sheet",
 ]

@@ -82,18 +82,76 @@ def plan_sheet(
         InvalidRequest: ``start_at`` is beyond the sheet, or labels do not fit even at the smallest type
             size (keyword ``label_overflow``): all of them at once, each with the field that is too long.
     """
-    start = int(data.get("start_at") or 1) - 1
-    if start >= geometry.per_page:
-        message = f"「起始标签」应不大于 {geometry.per_page}：{geometry.name} 每张只有 {geometry.per_page} 枚"
-        raise InvalidRequest("起始标签超出标签纸。", faults=[Fault("/start_at", "maximum", message)])
+    start = int(data.get("start_at") or 1)
+    check_start(start, geometry)
     fitted = list(_fitted(data["labels"], geometry, award_name, draft=draft))
     offset = data.get("offset_mm") or {}
-    places: list[FittedLabel | None] = [*([None] * start), *fitted]
-    places += [None] * (-len(places) % geometry.cols)
+    order = arrangement(len(fitted), start, geometry, by_column=data.get("order") == "column")
+    places = [None if index is None else fitted[index] for index in order]
     dx, dy = float(offset.get("dx") or 0), float(offset.get("dy") or 0)
     sheet = LabelSheet(geometry, dx, dy, (), -(-len(places) // geometry.per_page))
     rows = tuple(_rows(sheet, places))
     return LabelSheet(geometry, dx, dy, rows, sheet.pages)
+
+
+def check_start(start_at: int, geometry: Geometry) -> None:
+    """Refuse a first place that the sheet does not have.
+
+    Raises:
+        InvalidRequest: It is beyond the sheet.
+    """
+    if start_at > geometry.per_page:
+        message = f"「起始标签」应不大于 {geometry.per_page}：{geometry.name} 每张只有 {geometry.per_page} 枚"
+        raise InvalidRequest("起始标签超出标签纸。", faults=[Fault("/start_at", "maximum", message)])
+
+
+def arrangement(count: int, start_at: int, geometry: Geometry, *, by_column: bool) -> list[int | None]:
+    """Return which label stands at each place, row by row; ``None`` leaves it empty.
+
+    Args:
+        count: Labels, placed one after the other from ``start_at``.
+        start_at: First place used, from 1, counted in the same direction.
+        geometry: Of the sheet.
+        by_column: Down the columns instead of along the rows.
+
+    Returns:
+        Whole rows; the last sheet ends with its last used row.
+    """
+    places: list[int | None] = [*([None] * (start_at - 1)), *range(count)]
+    if by_column:
+        places += [None] * (-len(places) % geometry.per_page)
+        turned: list[int | None] = []
+        for first in range(0, len(places), geometry.per_page):
+            for row in range(geometry.rows):
+                turned += places[first + row : first + geometry.per_page : geometry.rows]
+        while turned and not any(index is not None for index in turned[-geometry.cols :]):
+            del turned[-geometry.cols :]
+        places = turned
+    return places + [None] * (-len(places) % geometry.cols)
+
+
+def overflow_of(
+    label: Mapping[str, Any], geometry: Geometry, award_name: Callable[[str], str], *, draft: bool
+) -> Fault | None:
+    """Tell what does not fit on a label; the pointer is relative to it.
+
+    Args:
+        label: Checked values.
+        geometry: Of the sheet.
+        award_name: Award of the data to what is printed.
+        draft: Whether the label says 草稿.
+    """
+    found = fit_label(label_values(label, award_name(str(label["award"])), draft=draft), geometry)
+    return _overflow_fault(found, label, geometry) if isinstance(found, Overflow) else None
+
+
+def _overflow_fault(found: Overflow, label: Mapping[str, Any], geometry: Geometry) -> Fault:
+    name, title = _FIELDS[found.field]
+    message = (
+        f"{str(label['unit'])[:20]}的标签放不下：字号缩到 {geometry.sizes_pt[-1]:g} 磅后"
+        f"「{title}」仍过长，请缩短，或改用更大的标签纸"
+    )
+    return Fault(f"/{name}", "label_overflow", message)
 
 
 def _fitted(
@@ -104,13 +162,9 @@ def _fitted(
         values = label_values(label, award_name(str(label["award"])), draft=draft)
         found = fit_label(values, geometry)
         if isinstance(found, Overflow):
-            name, title = _FIELDS[found.field]
-            smallest = f"{geometry.sizes_pt[-1]:g}"
-            message = (
-                f"第 {index + 1} 枚标签（{str(label['unit'])[:20]}）放不下：字号缩到 {smallest} 磅后"
-                f"「{title}」仍过长，请缩短，或改用更大的标签纸"
-            )
-            faults.append(Fault(f"/labels/{index}/{name}", "label_overflow", message))
+            fault = _overflow_fault(found, label, geometry)
+            message = f"第 {index + 1} 枚：{fault.message}"
+            faults.append(Fault(f"/labels/{index}{fault.pointer}", fault.keyword, message))
         else:
             yield found
     if faults:

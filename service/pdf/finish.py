@@ -26,7 +26,9 @@ from pypdf.generic import (
 from service.errors import SealError
 from service.pdf.seal_picture import SealStamp, lay_seal
 
-_EPOCH = date(2020, 1, 1)
+EPOCH = date(2020, 1, 1)
+"""Stands in for the date of a document that has none."""
+
 _LANGUAGE = "zh-CN"
 _XMP_DATE = re.compile(rb"(<xmp:(CreateDate|ModifyDate|MetadataDate)>)[^<]*(</xmp:\2>)")
 _ICC_DATE = slice(24, 36)
@@ -103,13 +105,28 @@ def finish_pdf(pdf: bytes, *stamps: PdfStamp, seal: SealStamp | None = None) -> 
         _replace_picture(writer, found[0], stamp)
     if seal is not None:
         lay_seal(writer, seal)
-    _make_dates_constant(writer, next((stamp.dated for stamp in stamps if stamp.dated), _EPOCH))
+    return finished(writer, next((stamp.dated for stamp in stamps if stamp.dated), EPOCH))
+
+
+def finished(writer: pypdf.PdfWriter, dated: date) -> FinishedPdf:
+    """Make everything that varies constant and write the file.
+
+    Args:
+        writer: Holds the whole document, its pictures in their places.
+        dated: Stands in for the times of creation and change.
+    """
+    _make_dates_constant(writer, dated)
     _make_profiles_constant(writer)
     # LibreOffice takes the language of Latin text for the document's.
     writer.root_object[NameObject("/Lang")] = TextStringObject(_LANGUAGE)
     fonts, loose = _fonts(writer)
     _set_id(writer)
     return FinishedPdf(_written(writer), frozenset(fonts), frozenset(loose))
+
+
+def placeholders_of(writer: pypdf.PdfWriter, size_px: tuple[int, int]) -> set[int]:
+    """Return the object numbers of all pictures of a size."""
+    return {place + 1 for place, size in _pictures(writer) if size == size_px}
 
 
 def _set_id(writer: pypdf.PdfWriter) -> None:
@@ -148,21 +165,32 @@ def _replace_picture(writer: pypdf.PdfWriter, number: int, stamp: PdfStamp) -> N
     for key in ("/SMask", "/Mask"):
         if key in old:
             raise SealError("模板中的二维码占位图不应带透明度，请检查模板。", detail=f"placeholder has {key}")
+    packed = qr_picture(stamp.width_px, stamp.height_px, stamp.rows)
+    packed.indirect_reference = IndirectObject(number + 1, 0, writer)
+    writer._objects[number] = packed
+
+
+def qr_picture(width_px: int, height_px: int, rows: bytes) -> StreamObject:
+    """Return an image object of one bit a pixel, 1 is white.
+
+    Args:
+        width_px: Its width.
+        height_px: Its height.
+        rows: Its rows, each padded to a byte.
+    """
     new = StreamObject()
-    new.set_data(stamp.rows)
+    new.set_data(rows)
     new.update(
         {
             NameObject("/Type"): NameObject("/XObject"),
             NameObject("/Subtype"): NameObject("/Image"),
-            NameObject("/Width"): NumberObject(stamp.width_px),
-            NameObject("/Height"): NumberObject(stamp.height_px),
+            NameObject("/Width"): NumberObject(width_px),
+            NameObject("/Height"): NumberObject(height_px),
             NameObject("/ColorSpace"): NameObject("/DeviceGray"),
             NameObject("/BitsPerComponent"): NumberObject(1),
         }
     )
-    packed = new.flate_encode()
-    packed.indirect_reference = IndirectObject(number + 1, 0, writer)
-    writer._objects[number] = packed
+    return new.flate_encode()
 
 
 def _make_dates_constant(writer: pypdf.PdfWriter, dated: date) -> None:

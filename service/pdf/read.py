@@ -6,6 +6,7 @@ import threading
 from collections.abc import Iterator, Sequence
 from contextlib import contextmanager
 from dataclasses import dataclass
+from itertools import groupby
 from typing import Any
 
 import pypdfium2
@@ -217,26 +218,27 @@ def find_pictures(pdf: bytes, sizes_px: Sequence[tuple[int, int]]) -> list[Pictu
 
 
 def render_spots(pdf: bytes, spots: Sequence[PictureSpot], dpi: int) -> Iterator[Image.Image]:
-    """Rasterise the places of pictures one after the other, in grey; the file is opened once."""
+    """Rasterise the places of pictures one after the other, in grey; file and page are opened once."""
     with _opened(pdf) as document:
-        for spot in spots:
-            yield _rendered(document, spot, dpi)
+        for number, group in groupby(spots, key=lambda spot: spot.page):
+            page = document[number]
+            try:
+                for spot in group:
+                    yield _rendered(page, spot, dpi)
+            finally:
+                page.close()
 
 
-def _rendered(document: Any, spot: PictureSpot, dpi: int) -> Image.Image:
-    page = document[spot.page]
-    try:
-        width, height = page.get_size()
-        edges = (spot.left_pt, spot.bottom_pt, width - spot.right_pt, height - spot.top_pt)
-        bitmap = page.render(
-            scale=dpi / _POINTS_PER_INCH,
-            # A little of the page around it, as any reader sees it.
-            crop=tuple(max(0.0, edge - _SURROUND_PT) for edge in edges),
-            grayscale=True,
-        )
-        image: Image.Image = bitmap.to_pil().copy()
-    finally:
-        page.close()
+def _rendered(page: Any, spot: PictureSpot, dpi: int) -> Image.Image:
+    width, height = page.get_size()
+    edges = (spot.left_pt, spot.bottom_pt, width - spot.right_pt, height - spot.top_pt)
+    bitmap = page.render(
+        scale=dpi / _POINTS_PER_INCH,
+        # A little of the page around it, as any reader sees it.
+        crop=tuple(max(0.0, edge - _SURROUND_PT) for edge in edges),
+        grayscale=True,
+    )
+    image: Image.Image = bitmap.to_pil().copy()
     return image
 
 

@@ -11,7 +11,7 @@ from urllib.parse import urlsplit
 
 from service.archive import write_docx
 from service.catalog import Catalog
-from service.convert import Cancelled, Converter
+from service.convert import Cancelled, Converter, Priority
 from service.errors import ConverterUnavailable
 from service.model import Deadline, OutputFormat, RenderedDocument, RenderOptions, Submission
 from service.pipeline.filling import fill
@@ -66,7 +66,7 @@ class Renderer:
         self.converter = converter
         self._has_glyph = has_glyph
         self._base_url = base_url
-        self._sealer = Sealer(keyring, base_url, issuer, pictures or SealProvider())
+        self.sealer = Sealer(keyring, base_url, issuer, pictures or SealProvider())
         self._validators = {spec.template_id: Validator(spec.schema, spec.rules) for spec in catalog}
 
     def check(self, template_id: str, body: bytes) -> Submission:
@@ -77,8 +77,17 @@ class Renderer:
             MalformedJson: The body is not strict JSON.
             InvalidRequest: Values break the schema; all faults at once.
         """
+        return self.validate(template_id, self.parse(body))
+
+    def validate(self, template_id: str, value: Any) -> Submission:
+        """Check parsed request data.
+
+        Raises:
+            UnknownTemplate: No such template.
+            InvalidRequest: Values break the schema; all faults at once.
+        """
         self.catalog.get(template_id)
-        return self._validators[template_id].validate(self.parse(body), has_glyph=self._has_glyph)
+        return self._validators[template_id].validate(value, has_glyph=self._has_glyph)
 
     def parse(self, body: bytes) -> dict[str, Any]:
         """Parse strict JSON whose top level is an object.
@@ -113,20 +122,56 @@ class Renderer:
         Raises:
             ServiceError: Any leaf of the tree in `service.errors`.
         """
-        clock, spec, draft = _Clock(), self.catalog.get(template_id), options.draft
+        clock = _Clock()
         with clock.stage("schema"):
             submission = self.check(template_id, body)
-            picture, warnings = self._sealer.picture_for(spec, submission, options)
+        return self._make(template_id, submission, deadline, options, Priority.SINGLE, cancelled, clock)
+
+    def render_item(
+        self,
+        template_id: str,
+        submission: Submission,
+        deadline: Deadline,
+        options: RenderOptions = _PLAIN,
+        *,
+        cancelled: Cancelled | None = None,
+    ) -> RenderedDocument:
+        """Turn the checked data of one item of a batch into a finished document.
+
+        Args:
+            template_id: Which template.
+            submission: From `validate`.
+            deadline: As in `render`, like all that follow; but single documents go first.
+            options: What else is asked for.
+            cancelled: Asked while a converter is at work; true gives up.
+
+        Raises:
+            ServiceError: Any leaf of the tree in `service.errors`.
+        """
+        return self._make(template_id, submission, deadline, options, Priority.BATCH, cancelled, _Clock())
+
+    def _make(
+        self,
+        template_id: str,
+        submission: Submission,
+        deadline: Deadline,
+        options: RenderOptions,
+        priority: Priority,
+        cancelled: Cancelled | None,
+        clock: _Clock,
+    ) -> RenderedDocument:
+        spec, draft = self.catalog.get(template_id), options.draft
         with clock.stage("fill"):
-            filled = fill(spec, submission.data, self._extras(draft))
+            picture, warnings = self.sealer.picture_for(spec, submission, options)
+            filled = fill(spec, submission.data, self.extras(draft))
         with clock.stage("convert"):
-            pdf = self._convert(filled.docx, template_id, deadline, options, warnings, cancelled)
+            pdf = self._convert(filled.docx, template_id, deadline, options, warnings, priority, cancelled)
         with clock.stage("seal"):
-            sealed = self._sealer.seal(spec, submission.data, filled, pdf, draft=draft, picture=picture)
+            sealed = self.sealer.seal(spec, submission.data, filled, pdf, draft=draft, picture=picture)
             warnings += sealed.warnings
         with clock.stage("sign"):
-            wanted = sealed.pdf and not draft and options.output is not OutputFormat.DOCX
-            finished = self._sealer.sign(sealed.pdf, warnings) if wanted else sealed.pdf
+            wanted = sealed.pdf and options.is_signed
+            finished = self.sealer.sign(sealed.pdf, warnings) if wanted else sealed.pdf
         return RenderedDocument(
             template_id=template_id,
             document_id=sealed.document_id,
@@ -159,7 +204,8 @@ class Renderer:
         text = json.dumps(manifest, ensure_ascii=False, indent=2) + "\n"
         return write_docx({**files, "manifest.json": text.encode()})
 
-    def _extras(self, draft: bool) -> dict[str, Any]:
+    def extras(self, draft: bool) -> dict[str, Any]:
+        """Return the values that every template may use beside its data."""
         return {"verify_host": urlsplit(self._base_url).netloc, "draft": draft}
 
     def _convert(
@@ -169,10 +215,13 @@ class Renderer:
         deadline: Deadline,
         options: RenderOptions,
         warnings: list[str],
+        priority: Priority,
         cancelled: Cancelled | None,
     ) -> bytes:
         try:
-            return self.converter.convert(docx, deadline, cancelled=cancelled, label=template_id)
+            return self.converter.convert(
+                docx, deadline, priority=priority, cancelled=cancelled, label=template_id
+            )
         except ConverterUnavailable:
             if options.output is not OutputFormat.DOCX:
                 raise

@@ -17,8 +17,9 @@ from service.pdf import (
     pdf_text,
     render_spots,
 )
-from service.pdf.finish import PdfStamp, finish_pdf
+from service.pdf.finish import EPOCH, FinishedPdf, PdfStamp, finish_pdf
 from service.pdf.seal_picture import SealPicture, SealStamp
+from service.pdf.sheets import Picture, stamp_sheets
 from service.pdf.sign import sign_pdf
 from service.pipeline.contract import check_pages, check_text
 from service.pipeline.filling import Filled
@@ -39,6 +40,8 @@ from service.verification import (
 
 # A reader's device tries many frames; one raster can fall badly on the pixel grid.
 _SELF_CHECK_DPI = (300, 200, 400)
+# The coarsest first: it takes half the time, and the few codes that it misses get the others.
+_BULK_CHECK_DPI = (200, 300, 400)
 _PDF_MODULE_PX = 4
 _PICTURE_SEAL = 1  # see `service.model.Claims.seal_mode`
 
@@ -140,19 +143,19 @@ class Sealer:
         """
         key = self._keyring.signing_key(self._issuer)
         pages, text = _checked(spec, data, filled, pdf) if pdf else (0, "")
+        stamp = place_seal(spec.seal, data, picture, pdf) if spec.seal and picture and pdf else None
         if filled.items is None:
             docx_mac = self._mac(key, "hd", docx_text(read_docx(filled.docx)))
             claims = replace(_claims(spec, data, draft), docx_text_mac=docx_mac)
             if pdf:
                 claims = replace(claims, pages=pages, pdf_text_mac=self._mac(key, "hp", text))
-            every = [claims]
+            if stamp:
+                claims = replace(claims, seal_mode=_PICTURE_SEAL)
+            seals = [make_seal(claims, spec.verify.facts, key, self._base_url, spec.qr)]
         else:
-            every = [self._item_claims(spec, item, key, draft) for item in filled.items]
-        stamp = place_seal(spec.seal, data, picture, pdf) if spec.seal and picture and pdf else None
-        if stamp:
-            every = [replace(claims, seal_mode=_PICTURE_SEAL) for claims in every]
-        seals = [make_seal(claims, spec.verify.facts, key, self._base_url, spec.qr) for claims in every]
-        finished = self._finish(filled, pdf, seals, every[0].issued_on, stamp) if pdf else b""
+            seals = list(self.seal_items(spec, filled.items, draft=draft))
+        dated = _issued_on(spec, filled.items[0] if filled.items else data)
+        finished = self._finish(filled, pdf, seals, dated, stamp) if pdf else b""
         return Sealed(
             seals=tuple(seals),
             docx=_with_symbols(spec, filled, seals),
@@ -161,6 +164,38 @@ class Sealer:
             items=_items(spec, filled, seals),
             warnings=tuple(_dropped(seals)),
         )
+
+    def seal_items(
+        self, spec: TemplateSpec, items: Sequence[Mapping[str, Any]], *, draft: bool
+    ) -> Iterator[Seal]:
+        """Sign the token of each item that is sealed by itself; no page is needed for that.
+
+        Args:
+            spec: Its template.
+            items: Values as printed.
+            draft: Whether the tokens say that they are drafts.
+        """
+        key = self._keyring.signing_key(self._issuer)
+        for item in items:
+            claims = self._item_claims(spec, item, key, draft)
+            yield make_seal(claims, spec.verify.facts, key, self._base_url, spec.qr)
+
+    def stamp_items(self, pdf: bytes, side_px: int, seals: Sequence[Seal]) -> bytes:
+        """Put the codes of many items into their sheets and read each back.
+
+        Args:
+            pdf: LibreOffice's output, with one placeholder drawn for each item.
+            side_px: Side of that placeholder.
+            seals: In the order of the places: page by page, row by row, from the left.
+
+        Raises:
+            SealError: A place is missing, a font not embedded, a code unreadable or not where it belongs.
+        """
+        pictures = [Picture(*packed_rows(seal.symbol, _PDF_MODULE_PX)) for seal in seals]
+        stamped = stamp_sheets(pdf, (side_px, side_px), pictures, EPOCH)
+        _check_fonts(stamped.finished)
+        _check_symbols(stamped.finished.pdf, stamped.spots, seals, _BULK_CHECK_DPI)
+        return stamped.finished.pdf
 
     def _mac(self, key: TokenKey, domain: Literal["hp", "hd", "lb"], text: str) -> bytes:
         return text_mac(self._keyring.master, key.kid, domain, text)
@@ -187,9 +222,8 @@ class Sealer:
             width_px, height_px, rows = packed_rows(seal.symbol, _PDF_MODULE_PX)
             stamps.append(PdfStamp(width, width_px, height_px, rows, dated, height))
         finished = finish_pdf(pdf, *stamps, seal=picture)
-        if finished.loose_fonts:
-            raise SealError("成品中有未嵌入的字体。", detail="、".join(sorted(finished.loose_fonts)))
-        _check_symbols(finished.pdf, spots, seals)
+        _check_fonts(finished)
+        _check_symbols(finished.pdf, spots, seals, _SELF_CHECK_DPI)
         return finished.pdf
 
     def sign(self, pdf: bytes, warnings: list[str]) -> bytes:
@@ -212,9 +246,16 @@ class Sealer:
         return sign_pdf(pdf, key.certificate.der, key.sign)
 
 
-def _check_symbols(pdf: bytes, spots: Sequence[PictureSpot], seals: Sequence[Seal]) -> None:
+def _check_fonts(finished: FinishedPdf) -> None:
+    if finished.loose_fonts:
+        raise SealError("成品中有未嵌入的字体。", detail="、".join(sorted(finished.loose_fonts)))
+
+
+def _check_symbols(
+    pdf: bytes, spots: Sequence[PictureSpot], seals: Sequence[Seal], resolutions: Sequence[int]
+) -> None:
     waiting = list(zip(spots, seals, strict=True))
-    for dpi in _SELF_CHECK_DPI:
+    for dpi in resolutions:
         crops = render_spots(pdf, [spot for spot, _ in waiting], dpi)
         readings = [decode_symbols(crop) for crop in crops]
         waiting = [pair for pair, reading in zip(waiting, readings, strict=True) if reading != (pair[1].url,)]

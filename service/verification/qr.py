@@ -5,7 +5,8 @@ than more redundancy does.
 """
 
 import io
-from collections.abc import Sequence
+import math
+from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
 from functools import lru_cache
 from typing import Any
@@ -14,7 +15,6 @@ import qrcode
 import zxingcpp
 from PIL import Image
 from qrcode.constants import ERROR_CORRECT_M
-from qrcode.exceptions import DataOverflowError
 
 from service.errors import InvalidRequest, NotVerifiable, SealError
 
@@ -31,10 +31,12 @@ PHOTO_SCALES = (1.0, 0.5, 2.0, 0.25)
 """For a photograph: as it is, then smaller and larger, since blur and grain hide a code at one size."""
 
 _FIRST_MASK = 2
-_MASKS = (_FIRST_MASK, *(mask for mask in range(8) if mask != _FIRST_MASK))
+_OTHER_MASKS = tuple(mask for mask in range(8) if mask != _FIRST_MASK)
 _MIN_SEGMENT = 12  # shorter runs cost more in segment headers than their mode saves
 _CHECK_SCALE = 3
 _PICTURE_FORMATS = ("PNG", "JPEG")
+_IS_DARK = tuple(value == 0 for value in range(256))
+_Modules = tuple[tuple[bool, ...], ...]
 
 
 @dataclass(frozen=True, slots=True)
@@ -89,12 +91,11 @@ def make_symbol(text: str, module_min_mm: float, picture_mm: float) -> QrSymbol:
             f"小于可扫描的 {module_min_mm:g} 毫米；请缩短标题或减少核验要素。",
             code=QR_TOO_DENSE,
         )
-    for mask in _MASKS:
-        modules, version = _draw(text, mask)
-        symbol = QrSymbol(modules, version, side_mm)
+    for modules in _drawings(text):
+        symbol = QrSymbol(modules, _version_of(modules), side_mm)
         if _reads_back(symbol, text):
             return symbol
-    raise SealError("生成的二维码未能通过回读检查。", detail=f"version {version}, {len(text)} characters")
+    raise SealError("生成的二维码未能通过回读检查。", detail=f"{len(text)} characters")
 
 
 def png_bytes(symbol: QrSymbol, scale_px: int = 8) -> bytes:
@@ -186,32 +187,45 @@ def _at_sizes(picture: Image.Image, scales: Sequence[float]) -> tuple[str, ...]:
     return ()
 
 
-def _segments(text: str) -> Any:
-    code = qrcode.QRCode(error_correction=ERROR_CORRECT_M, border=QUIET_ZONE)
-    code.add_data(text, optimize=_MIN_SEGMENT)
-    return code
-
-
 @lru_cache(maxsize=64)
 def _version(text: str) -> int:
     """Return the smallest version that holds the text, 0 for none."""
     try:
-        return int(_segments(text).best_fit())
-    except (DataOverflowError, ValueError):
+        return _version_of(_draw(text))
+    except ValueError:
         return 0
+
+
+def _version_of(modules: _Modules) -> int:
+    return (len(modules) - 2 * QUIET_ZONE - 17) // 4
 
 
 def _modules_per_side(version: int) -> int:
     return 17 + 4 * version + 2 * QUIET_ZONE
 
 
-def _draw(text: str, mask: int) -> tuple[tuple[tuple[bool, ...], ...], int]:
-    code = _segments(text)
-    # Choosing the best of eight masks by penalty takes four times as long as one mask, and a
-    # symbol of random digits looks the same under each.
-    code.mask_pattern = mask
-    code.make(fit=True)
-    return tuple(tuple(map(bool, row)) for row in code.get_matrix()), int(code.version)
+def _drawings(text: str) -> Iterator[_Modules]:
+    """Yield the symbol, then others that say the same, drawn by another library with other masks."""
+    yield _draw(text)
+    for mask in _OTHER_MASKS:
+        code = qrcode.QRCode(error_correction=ERROR_CORRECT_M, border=QUIET_ZONE, mask_pattern=mask)
+        code.add_data(text, optimize=_MIN_SEGMENT)
+        code.make(fit=True)
+        yield tuple(tuple(map(bool, row)) for row in code.get_matrix())
+
+
+@lru_cache(maxsize=4)
+def _draw(text: str) -> _Modules:
+    # Choosing the best of eight masks by penalty takes longer than one mask, and a symbol of random
+    # digits looks the same under each.
+    code = zxingcpp.create_barcode(text, zxingcpp.BarcodeFormat.QRCode, ec_level="M", data_mask=_FIRST_MASK)
+    pixels = memoryview(code.to_image(scale=1, add_quiet_zones=True))
+    samples = pixels.tobytes()
+    side = math.isqrt(len(samples))
+    return tuple(
+        tuple(map(_IS_DARK.__getitem__, samples[first : first + side]))
+        for first in range(0, side * side, side)
+    )
 
 
 def _reads_back(symbol: QrSymbol, text: str) -> bool:
@@ -238,8 +252,7 @@ def _picture(symbol: QrSymbol, scale: int) -> Image.Image:
 def _pack(rows: Sequence[Sequence[bool]]) -> bytes:
     packed = bytearray()
     for row in rows:
-        bits = "".join("0" if dark else "1" for dark in row)
-        bits += "0" * (-len(bits) % 8)
+        bits = "".join(map("10".__getitem__, row)) + "0" * (-len(row) % 8)
         packed += int(bits, 2).to_bytes(len(bits) // 8, "big")
     return bytes(packed)
 

@@ -1,0 +1,144 @@
+"""Where a batch's files go: four functions over fsspec, so that a folder, a bucket or memory are the same."""
+
+import os
+import random
+import re
+import threading
+from collections.abc import Callable, Iterable
+from functools import partial
+from pathlib import Path
+from typing import Any, BinaryIO, TypeVar
+
+import fsspec
+from fsspec.implementations.local import LocalFileSystem
+
+from service.errors import StorageFailed
+
+_R = TypeVar("_R")
+_TRIES = 5
+_FIRST_PAUSE_S = 0.2
+_HIDDEN = ".wenyin-"
+_SCRATCH = re.compile(r"/\.wenyin-(\d+)-\d+-[^/]*$")
+# Repeating does not help against these.
+_HOPELESS = (PermissionError, NotADirectoryError, IsADirectoryError)
+
+
+class Store:
+    """A folder of files that are there whole or not at all.
+
+    Args:
+        url: A path, or what fsspec understands: ``memory://…``, ``s3://…``.
+
+    Raises:
+        StorageFailed: There is no such kind of storage, or its package is missing.
+    """
+
+    def __init__(self, url: str) -> None:
+        self.url = url
+        try:
+            self._fs, self._root = fsspec.core.url_to_fs(url)
+        except (ValueError, ImportError) as error:
+            raise StorageFailed(f"不支持的存储位置 {url}，或缺少相应的组件。", detail=repr(error)) from error
+        self.is_local = isinstance(self._fs, LocalFileSystem)
+
+    def put(self, name: str, content: bytes) -> None:
+        """Store a file under its name, replacing an older one.
+
+        Raises:
+            StorageFailed: It could not be stored, though tried several times.
+        """
+        path = f"{self._root}/{name}"
+
+        def write() -> None:
+            if not self.is_local:
+                # One PUT: object stores show a new object only when all of it has arrived.
+                self._fs.pipe_file(path, content)
+                return
+            scratch = f"{self._root}/{_HIDDEN}{os.getpid()}-{threading.get_ident()}-{name}"
+            try:
+                self._fs.makedirs(self._root, exist_ok=True)
+                self._fs.pipe_file(scratch, content)
+                self._fs.mv(scratch, path)
+            except OSError:
+                if self._fs.exists(scratch):
+                    self._fs.rm_file(scratch)
+                raise
+
+        self._tried(write, "写入", name)
+
+    def get(self, name: str) -> bytes:
+        """Return a file.
+
+        Raises:
+            StorageFailed: It is not there, or could not be read.
+        """
+        content: bytes = self._tried(lambda: self._fs.cat_file(f"{self._root}/{name}"), "读取", name)
+        return content
+
+    def exists(self, name: str) -> bool:
+        """Tell whether a file is there.
+
+        Raises:
+            StorageFailed: The storage does not answer.
+        """
+        found: bool = self._tried(lambda: self._fs.exists(f"{self._root}/{name}"), "查看", name)
+        return found
+
+    def list(self) -> set[str]:
+        """Return the names of all files that are there whole.
+
+        Raises:
+            StorageFailed: The storage does not answer.
+        """
+
+        def look() -> Any:
+            self._fs.invalidate_cache()
+            return self._fs.ls(self._root, detail=False) if self._fs.exists(self._root) else []
+
+        names = {path.rstrip("/").rpartition("/")[2] for path in self._tried(look, "列出", "")}
+        return {name for name in names if not name.startswith(_HIDDEN)}
+
+    def remove(self, names: Iterable[str]) -> None:
+        """Remove files that are there.
+
+        Raises:
+            StorageFailed: The storage does not answer.
+        """
+        for name in names:
+            self._tried(partial(self._fs.rm_file, f"{self._root}/{name}"), "删除", name)
+
+    def open_append(self, name: str) -> BinaryIO | None:
+        """Open a file to append to; ``None`` where the storage only takes whole files.
+
+        Raises:
+            StorageFailed: It cannot be opened.
+        """
+        if not self.is_local:
+            return None
+        found: BinaryIO = self._tried(lambda: self._fs.open(f"{self._root}/{name}", "ab"), "写入", name)
+        return found
+
+    def sweep(self) -> None:
+        """Remove what writers left half-written that have died since; on this machine alone."""
+        if not self.is_local or not self._fs.exists(self._root):
+            return
+        for path in self._fs.ls(self._root, detail=False):
+            match = _SCRATCH.search(path)
+            if match and not Path(f"/proc/{match[1]}").exists():
+                self._fs.rm_file(path)
+
+    def _tried(self, action: Callable[[], _R], what: str, name: str) -> _R:
+        pause_s = _FIRST_PAUSE_S
+        for left in reversed(range(_TRIES)):
+            try:
+                return action()
+            except OSError as error:
+                if not left or isinstance(error, (*_HOPELESS, FileNotFoundError)):
+                    reason = error.strerror or str(error) or type(error).__name__
+                    raise StorageFailed(
+                        f"无法{what} {self.url} 中的 {name}：{reason}。", detail=repr(error)
+                    ) from error
+            # Runners that were turned away together must not come back together.
+            threading.Event().wait(pause_s * random.uniform(0.5, 1.5))  # noqa: S311 - no secret
+            pause_s *= 2
+        raise AssertionError

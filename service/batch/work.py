@@ -1,0 +1,190 @@
+"""Workbench: makes one piece of a batch, in whatever process or machine it finds itself."""
+
+import time
+from collections.abc import Iterator, Sequence
+from dataclasses import dataclass
+
+from service.batch.items import Item, ItemResult, Piece, PieceResult
+from service.batch.store import Store
+from service.convert import Cancelled
+from service.errors import ConversionCancelled, ServiceError, WorkerLost
+from service.model import Deadline, OutputFormat, RenderedDocument, RenderOptions, Submission
+from service.pipeline.press import SheetPress
+from service.pipeline.render import Renderer
+
+_TRIES = 3
+
+
+@dataclass(frozen=True, slots=True)
+class _Made:
+    """A file, and what it says of the items in it."""
+
+    name: str
+    content: bytes
+    results: tuple[ItemResult, ...]
+
+
+class Workbench:
+    """Makes pieces.
+
+    Args:
+        renderer: Makes documents.
+        timeout_s: For one conversion.
+        store: Takes the files; without one they come back with the result.
+    """
+
+    def __init__(self, renderer: Renderer, timeout_s: float, store: Store | None = None) -> None:
+        self._renderer = renderer
+        self._press = SheetPress(renderer)
+        self._timeout_s = timeout_s
+        self._store = store
+
+    def make(
+        self, piece: Piece, present: frozenset[str] = frozenset(), *, cancelled: Cancelled | None = None
+    ) -> PieceResult:
+        """Make all items of a piece; what fails is said of the item and stops no other.
+
+        Args:
+            piece: What to make.
+            present: Names of files that are already stored and stay as they are.
+            cancelled: True gives up.
+
+        Raises:
+            ConversionCancelled: ``cancelled`` said so.
+        """
+        is_labels = self._renderer.catalog.get(piece.template_id).layout == "labels"
+        results: list[ItemResult] = []
+        files = []
+        for made in self._labels(piece, cancelled) if is_labels else self._documents(piece, cancelled):
+            results += made.results
+            if not made.content or made.name in present:
+                continue
+            if self._store is None:
+                files.append((made.name, made.content))
+                continue
+            try:
+                self._store.put(made.name, made.content)
+            except ServiceError as error:
+                results[-len(made.results) :] = [_failed(result, error) for result in made.results]
+        return PieceResult(piece.number, tuple(results), tuple(files))
+
+    def _labels(self, piece: Piece, cancelled: Cancelled | None) -> Iterator[_Made]:
+        spec = self._renderer.catalog.get(piece.template_id)
+        options = piece.options.for_each
+        name, begun_s = piece.names[0], time.perf_counter()
+        labels = [item.data for item in piece.items]
+        try:
+            sheets = self._press.press(
+                spec,
+                labels,
+                piece.options.sheets,
+                Deadline.after(self._timeout_s),
+                options,
+                cancelled=cancelled,
+            )
+        except ConversionCancelled:
+            raise
+        except ServiceError as error:
+            seconds = (time.perf_counter() - begun_s) / len(piece.items)
+            yield _Made(name, b"", tuple(_failure(item, error, seconds) for item in piece.items))
+            return
+        seconds = (time.perf_counter() - begun_s) / len(piece.items)
+        results = tuple(
+            ItemResult(
+                row=item.index,
+                id=item.item_id,
+                status="ok",
+                seconds=round(seconds, 4),
+                line=item.line,
+                file=name,
+                document_id=sealed.document_id,
+                warnings=(*item.warnings, *sheets.warnings),
+            )
+            for item, sealed in zip(piece.items, sheets.items, strict=True)
+        )
+        yield _Made(name, sheets.content(piece.options.output, name), results)
+
+    def _documents(self, piece: Piece, cancelled: Cancelled | None) -> Iterator[_Made]:
+        options = piece.options.for_each
+        for item, name in zip(piece.items, piece.names, strict=True):
+            begun_s = time.perf_counter()
+            try:
+                document = self._document(piece.template_id, item, options, cancelled)
+            except ConversionCancelled:
+                raise
+            except ServiceError as error:
+                yield _Made(name, b"", (_failure(item, error, time.perf_counter() - begun_s),))
+                continue
+            content = self._content(document, piece.options.output)
+            yield _Made(name, content, (_success(item, name, document, time.perf_counter() - begun_s),))
+
+    def _document(
+        self, template_id: str, item: Item, options: RenderOptions, cancelled: Cancelled | None
+    ) -> RenderedDocument:
+        for left in reversed(range(_TRIES)):
+            try:
+                return self._renderer.render_item(
+                    template_id,
+                    Submission(item.data, item.warnings),
+                    Deadline.after(self._timeout_s),
+                    options,
+                    cancelled=cancelled,
+                )
+            except ConversionCancelled:
+                raise
+            except ServiceError as error:
+                if not left or not error.retryable:
+                    raise
+        raise AssertionError
+
+    def _content(self, document: RenderedDocument, output: OutputFormat) -> bytes:
+        if output is OutputFormat.BUNDLE:
+            return self._renderer.bundle(document)
+        return document.pdf if output is OutputFormat.PDF else document.docx
+
+
+def _success(item: Item, name: str, document: RenderedDocument, seconds: float) -> ItemResult:
+    return ItemResult(
+        row=item.index,
+        id=item.item_id,
+        status="ok",
+        seconds=round(seconds, 4),
+        pages=document.pages,
+        line=item.line,
+        file=name,
+        document_id=document.document_id,
+        warnings=document.warnings,
+    )
+
+
+def _failure(item: Item, error: ServiceError, seconds: float) -> ItemResult:
+    message = "；".join([str(error), *(fault.message for fault in error.faults)])
+    return ItemResult(
+        row=item.index,
+        id=item.item_id,
+        status="failed",
+        code=error.type_code,
+        message=message,
+        seconds=round(seconds, 4),
+        line=item.line,
+        warnings=item.warnings,
+    )
+
+
+def _failed(result: ItemResult, error: ServiceError) -> ItemResult:
+    return ItemResult(
+        row=result.row,
+        id=result.id,
+        status="failed",
+        code=error.type_code,
+        message=str(error),
+        seconds=result.seconds,
+        line=result.line,
+        warnings=result.warnings,
+    )
+
+
+def lost(items: Sequence[Item]) -> tuple[ItemResult, ...]:
+    """Return what is said of items that ended the process that made them."""
+    error = WorkerLost("处理这一项时工作进程意外终止，请单独检查这一项的数据。")
+    return tuple(_failure(item, error, 0.0) for item in items)
