@@ -6,7 +6,7 @@ it in Word; the rules here hold the template's files together: tags, schema, man
 
 import io
 import re
-from collections.abc import Iterator, Mapping, Sequence
+from collections.abc import Iterable, Iterator, Mapping, Sequence
 from dataclasses import asdict
 from typing import Any
 
@@ -42,7 +42,13 @@ def lint_template(spec: TemplateSpec) -> tuple[Finding, ...]:
     """
     parts = read_docx(spec.docx)
     trees = trees_of(parts)
-    findings = [*_tags(spec), *_fields(spec, trees), *look(spec, parts, trees), *_schema(spec)]
+    issues = _issues(spec)
+    # Where tags do not match, every further word on fields would be a guess.
+    if any(issue.severity == "error" and issue.rule != _UNDECLARED for issue in issues):
+        findings = list(_tags(issue for issue in issues if issue.rule != _UNDECLARED))
+    else:
+        findings = [*_tags(issues), *_fields(spec, trees)]
+    findings += [*look(spec, parts, trees), *_schema(spec)]
     if not any(finding.severity == "error" for finding in findings):
         findings += _sample(spec)
     return tuple(sorted(dict.fromkeys(findings), key=lambda finding: finding.severity))
@@ -57,7 +63,7 @@ def placeholder_picture(side_px: int) -> bytes:
     return placeholder_png(side_px, side_px)
 
 
-def _tags(spec: TemplateSpec) -> Iterator[Finding]:
+def _issues(spec: TemplateSpec) -> list[Any]:
     # docxtpl-lint reads a schema without following its references.
     declared = _inlined(spec.schema, spec.schema, _REFERENCE_DEPTH)
     known = {**declared.get("properties", {}), **{name: {} for name in _EXTRAS}}
@@ -65,7 +71,11 @@ def _tags(spec: TemplateSpec) -> Iterator[Finding]:
     result = docxtpl_lint.lint(
         io.BytesIO(moved_directives(spec.docx)), filters=FILTER_NAMES, autoescape=True, schema=schema
     )
-    for issue in result.issues:
+    return list(result.issues)
+
+
+def _tags(issues: Iterable[Any]) -> Iterator[Finding]:
+    for issue in issues:
         severity: Severity = "error" if issue.severity == "error" else "warning"
         message = f"{issue.message_for('zh')}（{issue.rule}）"
         if issue.rule == _UNDECLARED:

@@ -6,6 +6,8 @@ from dataclasses import dataclass, replace
 from datetime import date
 from typing import Any, Literal
 
+import structlog
+
 from service.archive import read_docx
 from service.docx import set_pictures, swap_picture
 from service.errors import SealError
@@ -38,6 +40,7 @@ from service.verification import (
     text_mac,
 )
 
+_LOG = structlog.get_logger("wenyin.seal")
 # A reader's device tries many frames; one raster can fall badly on the pixel grid.
 _SELF_CHECK_DPI = (300, 200, 400)
 # The coarsest first: it takes half the time, and the few codes that it misses get the others.
@@ -216,6 +219,8 @@ class Sealer:
         dated: date | None,
         picture: SealStamp | None,
     ) -> bytes:
+        if picture:
+            _LOG.info("seal picture laid", document_id=seals[0].document_id, page=picture.page + 1)
         spots = find_pictures(pdf, filled.placeholders)
         stamps = []
         for seal, (width, height) in zip(seals, filled.placeholders, strict=True):

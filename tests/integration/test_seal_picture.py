@@ -10,6 +10,7 @@ from typing import Any
 import pypdf
 import pytest
 from PIL import Image, ImageChops
+from structlog.testing import capture_logs
 
 from service.archive import read_docx
 from service.bootstrap import Services
@@ -231,7 +232,10 @@ def test_sealed_file_is_pdf_a_2b(render: Render, name: str) -> None:
 
 
 def test_same_request_gives_the_same_token(render: Render, pair: tuple[Any, RenderedDocument]) -> None:
-    again = render("notice", sample("notice"), RenderOptions(OutputFormat.BUNDLE, seal=True))
+    with capture_logs() as logs:
+        again = render("notice", sample("notice"), RenderOptions(OutputFormat.BUNDLE, seal=True))
+    (line,) = [entry for entry in logs if entry["event"] == "seal picture laid"]
+    assert (line["document_id"], line["page"]) == (again.document_id, 3)
     assert again.verify_url == pair[1].verify_url
     assert again.docx == pair[1].docx
 

@@ -82,6 +82,13 @@ def test_undeclared_field_of_an_object_is_found_to_the_cell() -> None:
     assert re.fullmatch(r"正文 第 \d+ 段（表 1 行 1 格 2）", error.place)
 
 
+def test_fields_are_not_guessed_at_where_tags_do_not_match() -> None:
+    errors = [f for f in planted(BODY, swap("{%p endfor %}", "{%p endfro %}")) if f.severity == "error"]
+    assert errors
+    assert [finding for finding in errors if "没有的字段" in finding.message] == []
+    assert all(re.match(r"正文 第 \d+ 段", finding.place) for finding in errors), errors
+
+
 def test_two_placeholders_are_named() -> None:
     def twice(content: bytes) -> bytes:
         found = re.search(rb"<w:r><w:drawing><wp:anchor.*?</w:drawing></w:r>", content)
