@@ -12,6 +12,7 @@ from collections.abc import Sequence
 from typing import Any
 
 from asn1crypto import cms, x509
+from cryptography.exceptions import InvalidSignature
 from cryptography.hazmat.primitives import hashes, serialization
 from cryptography.hazmat.primitives.asymmetric import padding, rsa
 
@@ -33,28 +34,36 @@ def examine_whole(pdf: bytes, anchors: Sequence[bytes]) -> PdfSignature | None:
         anchors: DER certificates of the known issuers.
 
     Returns:
-        Findings that are good in every point; ``None`` where it is not so simple.
+        Findings that are good in every point; or those of one signature that is plainly another's or
+        plainly broken; ``None`` where it is not so simple.
     """
     place = pdf.rfind(_MARK)
     found = _RANGE.match(pdf, place) if place >= 0 else None
     if found is None:
         return None
     begin, end, length = map(int, found.groups())
-    if end + length != len(pdf) or not begin < end <= begin + _GAP_BYTES:
+    if not begin < end <= begin + _GAP_BYTES:
         return None
     gap = pdf[begin:end]
     try:
         signed_data = _signed_data(gap)
         certificate = _certificate(signed_data)
-        if certificate.dump() not in anchors or not is_written_by_us(gap, signed_data, certificate):
-            return None
+        known = certificate.dump() in anchors
         digest = hashlib.sha256(pdf[:begin])
         digest.update(pdf[end:])
-        good = _is_signed(signed_data["signer_infos"][0], certificate, digest.digest())
+        good = (
+            known
+            and end + length == len(pdf)
+            and is_written_by_us(gap, signed_data, certificate)
+            and _is_signed(signed_data["signer_infos"][0], certificate, digest.digest())
+        )
     except Exception:  # a parser under attack raises whatever it stumbles over
         return None
-    whole = PdfSignature(1, True, True, True, certificate.sha256.hex())
-    return whole if good else None
+    if good:
+        return PdfSignature(1, True, True, True, certificate.sha256.hex())
+    if pdf.count(BYTE_RANGE) > 1:
+        return None
+    return PdfSignature(1, certificate_sha256=certificate.sha256.hex() if known else None)
 
 
 def is_written_by_us(gap: bytes, signed_data: cms.SignedData, certificate: x509.Certificate) -> bool:
@@ -119,5 +128,8 @@ def _is_signed(signer: cms.SignerInfo, certificate: x509.Certificate, digest: by
         return False
     # RFC 5652 §5.4: the attributes are signed as a SET OF, whatever their tag in the message.
     covered = signer["signed_attrs"].untag().dump()
-    key.verify(signer["signature"].native, covered, padding.PKCS1v15(), hashes.SHA256())
+    try:
+        key.verify(signer["signature"].native, covered, padding.PKCS1v15(), hashes.SHA256())
+    except InvalidSignature:
+        return False
     return True

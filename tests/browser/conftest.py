@@ -30,9 +30,12 @@ def server(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Server]:
         yield running
 
 
-@pytest.fixture(scope="session")
+@pytest.fixture(scope="module")
 def browser() -> Iterator[Browser]:
-    """Debian's Chromium; Playwright never brings a browser of its own."""
+    """Debian's Chromium; Playwright never brings a browser of its own.
+
+    Not longer than these tests: its event loop would be in the way of signing in this process.
+    """
     program = shutil.which("chromium")
     assert program, "chromium is installed by tools/install-system.sh --test"
     with sync_playwright() as playwright:

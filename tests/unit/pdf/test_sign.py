@@ -61,20 +61,40 @@ def test_signature_is_good_over_the_whole_file(
     assert examine_whole(bare, [keys[0].certificate.der]) is None
 
 
+def is_good(found: PdfSignature | None) -> bool:
+    return found is not None and found.intact and found.whole_file and found.unchanged
+
+
 def test_quick_look_is_never_kinder_than_the_long_one(
     keys: tuple[PdfKey, PdfKey], bare: bytes, signed: bytes
 ) -> None:
     ours = [keys[0].certificate.der]
-    assert examine_whole(signed, ours) is not None
+    assert is_good(examine_whole(signed, ours))
     for place in range(len(bare), len(signed)):
         changed = signed[:place] + bytes([signed[place] ^ 1]) + signed[place + 1 :]
-        assert examine_whole(changed, ours) is None, place
+        assert not is_good(examine_whole(changed, ours)), place
     for place in range(0, len(bare), 7):
-        assert examine_whole(signed[:place] + signed[place + 1 :], ours) is None, place
-    assert examine_whole(signed, [keys[1].certificate.der]) is None
-    assert examine_whole(sign_pdf(bare, keys[0].certificate.der, keys[1].sign), ours) is None
+        assert not is_good(examine_whole(signed[:place] + signed[place + 1 :], ours)), place
     for other in (signed + b"\n", signed + signed, b" " + signed, b"", b"/ByteRange [0 1 2 3]"):
-        assert examine_whole(other, ours) is None
+        assert not is_good(examine_whole(other, ours))
+
+
+def test_quick_look_and_long_one_agree_on_what_is_wrong(
+    keys: tuple[PdfKey, PdfKey], bare: bytes, signed: bytes
+) -> None:
+    ours = [keys[0].certificate.der]
+    stranger = sign_pdf(bare, keys[1].certificate.der, keys[1].sign)
+    assert examine_whole(stranger, ours) == examine_signatures(stranger, ours) == PdfSignature(count=1)
+    forged = sign_pdf(bare, keys[0].certificate.der, keys[1].sign)
+    for broken in (forged, signed + b"\n", signed.replace(b"/MediaBox", b"/MediaBax", 1)):
+        quick, thorough = examine_whole(broken, ours), examine_signatures(broken, ours)
+        assert quick is not None
+        assert quick.certificate_sha256 == thorough.certificate_sha256 == keys[0].certificate.sha256
+        assert not is_good(quick)
+        assert not is_good(thorough)
+    # Two of them, or none that can be read, are left to the long look.
+    for unclear in (add_metadata(signed) + b"/ByteRange", b"%PDF-1.7 /ByteRange"):
+        assert examine_whole(unclear, ours) is None
 
 
 def test_signature_of_an_unknown_certificate_shows_nothing(
