@@ -4,7 +4,7 @@ import contextlib
 import json
 import os
 import tempfile
-from collections.abc import Callable, Iterator
+from collections.abc import Iterator
 from contextlib import contextmanager
 from dataclasses import dataclass, replace
 from pathlib import Path
@@ -24,9 +24,10 @@ from service.convert import (
 )
 from service.errors import ConfigError, ServiceError, TemplateError
 from service.fill import template_variables
-from service.fonts import OFFICIAL, FontFace, coverage, default_font_dirs, fontconfig_xml, scan_fonts
+from service.fonts import OFFICIAL, FaceTable, FontFace, default_font_dirs, fontconfig_xml, scan_fonts
 from service.model import TemplateSpec
 from service.pipeline.examiner import Examiner, ExaminerHost, FreshExaminer
+from service.pipeline.faces import FacedConverter
 from service.pipeline.filling import fill
 from service.pipeline.official_seal import SealProvider
 from service.pipeline.pictures import Covers
@@ -169,11 +170,6 @@ class FontStage:
         folders = (*([licensed] if licensed else []), *default_font_dirs())
         return cls(folders, licensed, scan_fonts(folders))
 
-    def has_glyph(self) -> Callable[[str], bool]:
-        """Return what says whether any of the fonts can draw a character."""
-        drawn = coverage(self.faces)
-        return lambda char: ord(char) in drawn
-
     def fontconfig(self, cache_dir: Path) -> str:
         """Return our own fontconfig file."""
         return fontconfig_xml(default_font_dirs(), self.licensed, cache_dir, self.faces)
@@ -265,14 +261,16 @@ def open_services(
     keyring = open_keyring(settings)
     pictures = _open_pictures(settings, keyring)
     font_stage = FontStage.find(settings)
-    has_glyph = font_stage.has_glyph()
-    converter = host.client() if host else _own_converter(settings, font_stage, catalog, once=once)
+    table = FaceTable(font_stage.faces)
+    converter = FacedConverter(
+        host.client() if host else _own_converter(settings, font_stage, catalog, once=once), table
+    )
     desk = VerificationDesk(catalog, keyring, _examiner(settings, examiner))
     try:
         if with_converter:
             _start(converter)
         renderer = Renderer(
-            catalog, converter, keyring, has_glyph, settings.base_url, settings.issuer, pictures
+            catalog, converter, keyring, table.has_glyph, settings.base_url, settings.issuer, pictures
         )
         covers, readiness = Covers(renderer, settings.timeout_s), Readiness(converter, _OFFICIAL_NAMES)
         yield Services(settings, renderer, desk, covers, readiness, converter, keyring, catalog, pictures)

@@ -2,11 +2,9 @@
 
 import sys
 from collections.abc import Iterable, Iterator, Set
-from typing import Literal
 
 _SIZE = sys.maxunicode + 1
 _IN = b"\1"
-_ORDER: Literal["little"] = "little"
 
 
 class CodePoints(Set[int]):
@@ -41,24 +39,6 @@ class CodePoints(Set[int]):
     def __len__(self) -> int:
         return self._table.count(_IN)
 
-    def union(self, other: "CodePoints") -> "CodePoints":
-        """Return what is in either."""
-        return self._made_of(self._number | other._number)
-
-    def intersection(self, other: "CodePoints") -> "CodePoints":
-        """Return what is in both."""
-        return self._made_of(self._number & other._number)
-
-    def difference(self, other: "CodePoints") -> "CodePoints":
-        """Return what is here and not there."""
-        return self._made_of(self._number & ~other._number)
-
-    @property
-    def _number(self) -> int:
-        return int.from_bytes(self._table, _ORDER)
-
-    @classmethod
-    def _made_of(cls, number: int) -> "CodePoints":
-        made = cls()
-        made._table = number.to_bytes(_SIZE, _ORDER)
-        return made
+    def marks(self, count: int) -> bytes:
+        """Return a byte for each of the first code points, 1 where it is in the set."""
+        return self._table[:count]

@@ -10,8 +10,9 @@ from pathlib import Path
 from xml.sax.saxutils import escape
 
 from service.fonts.chains import OFFICIAL, OTHERS, TAIL, Chain
-from service.fonts.scan import FontFace, faces_of, scan_fonts
+from service.fonts.scan import REGULAR, FontFace, faces_of, scan_fonts
 
+_BOLD = 700
 _HEAD = '<?xml version="1.0"?>\n<!DOCTYPE fontconfig SYSTEM "urn:fontconfig:fonts.dtd">\n<fontconfig>'
 
 
@@ -68,11 +69,16 @@ def real_names(chain: Chain, faces: Sequence[FontFace]) -> list[str]:
     return [name for name in chain.names if next(faces_of(name, faces), None)]
 
 
+def weight_of(chain: Chain, faces: Sequence[FontFace]) -> int:
+    """Return the weight in which a chain's text is set (OS/2 usWeightClass)."""
+    # A real 小标宋 is heavy by design; asking for bold besides would embolden it.
+    return _BOLD if chain.bold and not real_names(chain, faces) else REGULAR
+
+
 def _rules(chain: Chain, faces: Sequence[FontFace]) -> Iterator[str]:
     families = families_of(chain, faces)
-    # A real 小标宋 is heavy by design; asking for bold besides would embolden it.
-    embolden = chain.bold and not real_names(chain, faces)
-    weight = '\n    <edit name="weight" mode="assign"><const>bold</const></edit>' if embolden else ""
+    bold = weight_of(chain, faces) == _BOLD
+    weight = '\n    <edit name="weight" mode="assign"><const>bold</const></edit>' if bold else ""
     for name in chain.names:
         others = [family for family in families if family != name]
         yield (

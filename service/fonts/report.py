@@ -1,41 +1,12 @@
-"""What stands in for what, and which characters can be drawn at all."""
+"""What stands in for what."""
 
 from collections.abc import Sequence
 from dataclasses import dataclass
 from pathlib import Path
 
 from service.fonts.chains import OFFICIAL, Chain
-from service.fonts.code_points import CodePoints
-from service.fonts.config import families_of, real_names
-from service.fonts.scan import FontFace, best_face, code_points, faces_of
-
-_BOLD = 700
-_REGULAR = 400
-# Not drawn in any face of ours on purpose: HanaMin has scraps of them, and a sequence would fall apart.
-_PICTOGRAPHS = (
-    (0x1F000, 0x1F0FF),
-    (0x1F1E6, 0x1F1FF),
-    (0x1F300, 0x1F64F),
-    (0x1F680, 0x1F6FF),
-    (0x1F780, 0x1FBFF),
-)
-_NEVER_DRAWN = (
-    (0x00, 0x1F),
-    (0x7F, 0x9F),
-    (0xAD, 0xAD),
-    (0x115F, 0x1160),
-    (0x200B, 0x200F),
-    (0x2028, 0x202E),
-    (0x2060, 0x206F),
-    (0x3164, 0x3164),
-    (0xD800, 0xF8FF),
-    (0xFE00, 0xFE0F),
-    (0xFEFF, 0xFEFF),
-    (0xFFA0, 0xFFA0),
-    (0xFFF0, 0xFFFB),
-    (0xFFFE, 0xFFFF),
-    (0xE0000, 0x10FFFF),
-)
+from service.fonts.config import families_of, real_names, weight_of
+from service.fonts.scan import FontFace, best_face, faces_of
 
 
 @dataclass(frozen=True, slots=True)
@@ -91,35 +62,7 @@ def _report(chain: Chain, faces: Sequence[FontFace]) -> FontReport:
     if not drawn:
         return FontReport(chain.name, None, None, 0, real=False, degraded=True, missing=missing)
     real = bool(real_names(chain, faces))
-    face = best_face(drawn[0], faces, _weight(chain, faces))
+    face = best_face(drawn[0], faces, weight_of(chain, faces))
     path, index = (face.path, face.index) if face else (None, 0)
     degraded = not real and drawn[0] not in {expected[0], *_OPTIONAL}
     return FontReport(chain.name, drawn[0], path, index, real, degraded, missing)
-
-
-def _weight(chain: Chain, faces: Sequence[FontFace]) -> int:
-    return _BOLD if chain.bold and not real_names(chain, faces) else _REGULAR
-
-
-def coverage(faces: Sequence[FontFace]) -> CodePoints:
-    """Return the code points that can be drawn in every one of the official styles.
-
-    A field's text may be set in any style, so a character counts only if each official font's chain has a
-    face with it; in practice all chains share their tail and agree. Private use, controls and pictographs
-    (emoji) never count.
-
-    Args:
-        faces: As for `inspect_fonts`.
-    """
-    cmaps: dict[FontFace, CodePoints] = {}
-    common: CodePoints | None = None
-    for chain in OFFICIAL:
-        drawable = CodePoints()
-        for family in families_of(chain, faces):
-            face = best_face(family, faces, _weight(chain, faces))
-            if face is not None:
-                if face not in cmaps:
-                    cmaps[face] = code_points(face)
-                drawable = drawable.union(cmaps[face])
-        common = drawable if common is None else common.intersection(drawable)
-    return (common or CodePoints()).difference(CodePoints((*_NEVER_DRAWN, *_PICTOGRAPHS)))

@@ -14,7 +14,9 @@ from service.fonts.code_points import CodePoints
 
 _SUFFIXES = frozenset({".ttf", ".otf", ".ttc", ".otc"})
 _FAMILY_NAME_IDS = frozenset({1, 16, 21})
-_REGULAR = 400
+REGULAR = 400
+"""Weight of a regular face (OS/2 usWeightClass)."""
+
 _FORMAT = 12
 
 # What fontTools raises on a damaged file, beside its own error.
@@ -89,7 +91,7 @@ def faces_of(family: str, faces: Iterable[FontFace]) -> Iterator[FontFace]:
     return (face for face in faces if any(name.casefold() == wanted for name in face.families))
 
 
-def best_face(family: str, faces: Iterable[FontFace], weight: int = _REGULAR) -> FontFace | None:
+def best_face(family: str, faces: Iterable[FontFace], weight: int = REGULAR) -> FontFace | None:
     """Return the upright face of a family nearest to a weight, or ``None`` if the family is absent."""
     found = faces_of(family, faces)
     return min(found, key=lambda face: (face.italic, abs(face.weight - weight)), default=None)

@@ -1,0 +1,126 @@
+"""No name in China is printed as a box or lost: every character of the standard list and rare ones, in a notice."""
+
+import json
+import random
+from collections.abc import Iterator
+from pathlib import Path
+from typing import Any
+
+import pytest
+
+from service.bootstrap import Services
+from service.errors import InvalidRequest
+from service.fonts import FaceTable, default_font_dirs, scan_fonts
+from service.model import Deadline
+from tests.conftest import FIXTURES
+from tests.glyphs import NO_SHAPE, Drawn, Outlines, alike, drawn_characters
+
+pytestmark = pytest.mark.libreoffice
+
+LIST = Path(__file__).parents[1] / "data" / "tongyong-guifan-8105.txt"
+RARE = "䶮㛃𬀩𬬭𫖯𫍯𬭚𣗋堃喆甪垚翀镕瑢𠮷〇"
+EXTENSIONS = {
+    "A": (0x3400, 0x4DBF),
+    "B": (0x20000, 0x2A6DF),
+    "C": (0x2A700, 0x2B739),
+    "D": (0x2B740, 0x2B81D),
+    "E": (0x2B820, 0x2CEA1),
+    "F": (0x2CEB0, 0x2EBE0),
+}
+STYLES = {0: "仿宋_GB2312", 1: "黑体", 2: "楷体_GB2312"}
+PARAGRAPH = 500
+CAPTION = "扫码核验"
+
+
+def standard() -> str:
+    lines = LIST.read_text("utf-8").splitlines()
+    return "".join(line for line in lines if not line.startswith("#"))
+
+
+def drawn_by_lot() -> str:
+    lot = random.Random(8105)
+    ranges = EXTENSIONS.values()
+    return "".join(
+        map(chr, (code for first, last in ranges for code in lot.sample(range(first, last + 1), 200)))
+    )
+
+
+@pytest.fixture(scope="module")
+def table() -> FaceTable:
+    return FaceTable(scan_fonts(default_font_dirs()))
+
+
+@pytest.fixture(scope="module")
+def outlines() -> Iterator[Outlines]:
+    made = Outlines(scan_fonts(default_font_dirs()))
+    yield made
+    made.close()
+
+
+def notice(services: Services, **changes: Any) -> bytes:
+    data = json.loads((FIXTURES / "notice" / "minimal.json").read_bytes()) | changes
+    body = json.dumps(data, ensure_ascii=False).encode()
+    return services.renderer.render("notice", body, Deadline.after(240)).pdf
+
+
+def paragraphs(text: str, level: int) -> list[dict[str, Any]]:
+    return [{"level": level, "text": text[at : at + PARAGRAPH]} for at in range(0, len(text), PARAGRAPH)]
+
+
+def in_order(drawn: list[Drawn], text: str) -> list[Drawn]:
+    """Return the drawn characters that are the text, without the caption of the QR code and page numbers."""
+    wanted = set(text)
+    found = [item for item in drawn if item.char in wanted]
+    caption = "".join(item.char for item in found).find(CAPTION)
+    if caption >= 0 and CAPTION not in text:
+        del found[caption : caption + len(CAPTION)]
+    at = "".join(item.char for item in found).find(text)
+    assert at >= 0, "not all of the text is in the text layer in its order"
+    return found[at : at + len(text)]
+
+
+def faults(
+    drawn: list[Drawn], font: str, table: FaceTable, outlines: Outlines
+) -> Iterator[tuple[str, str, str]]:
+    for item in drawn:
+        stand_in = table.stand_in(item.char, font, "Times New Roman")
+        family = stand_in.family if stand_in else table.families(font)[0]
+        if family not in outlines.names[item.face].families:
+            yield item.char, item.face, f"not {family}"
+        elif not alike(item.shape, outlines.shape(item.face, item.char)):
+            yield item.char, item.face, "another outline"
+        elif item.shape == NO_SHAPE or alike(item.shape, outlines.shape(item.face, "")):
+            yield item.char, item.face, "glyph missing"
+
+
+def test_list_is_the_whole_standard() -> None:
+    assert len(standard()) == len(set(standard())) == 8105
+    assert len(set(drawn_by_lot())) == 1200
+
+
+@pytest.mark.parametrize("level", STYLES)
+def test_every_character_is_drawn_by_its_own_face_or_the_named_stand_in(
+    services: Services, table: FaceTable, outlines: Outlines, level: int
+) -> None:
+    # The other styles get what their own faces lack: the rest of the list differs in nothing.
+    chars = standard() if level == 0 else "".join(char for char in standard() if not table.is_plain(char))
+    text = chars + RARE + drawn_by_lot()
+    drawn = in_order(drawn_characters(notice(services, body=paragraphs(text, level))), text)
+    assert list(faults(drawn, STYLES[level], table, outlines)) == []
+
+
+def test_rare_characters_in_a_title_are_as_heavy_as_the_title(
+    services: Services, table: FaceTable, outlines: Outlines
+) -> None:
+    title = f"关于{RARE}{drawn_by_lot()[::30]}的通知"
+    drawn = in_order(drawn_characters(notice(services, title=title)), title)
+    assert list(faults(drawn, "方正小标宋简体", table, outlines)) == []
+
+
+@pytest.mark.parametrize("char", ["\U00030000", "\U0002ebf0", "\U000323af", "\U0002a6de\U0003134a"])
+def test_what_no_face_has_is_refused_by_name(services: Services, char: str) -> None:
+    with pytest.raises(InvalidRequest) as refused:
+        notice(services, title=f"关于{char}的通知")
+    (fault,) = refused.value.faults
+    assert (fault.pointer, fault.keyword) == ("/title", "no-glyph")
+    assert f"U+{ord(char[-1]):04X}" in fault.message
