@@ -269,14 +269,32 @@ def open_services(
     try:
         if with_converter:
             _start(converter)
-        renderer = Renderer(
-            catalog, converter, keyring, table.has_glyph, settings.base_url, settings.issuer, pictures
-        )
+        renderer = _renderer(settings, catalog, converter, keyring, table, pictures)
         covers, readiness = Covers(renderer, settings.timeout_s), Readiness(converter, _OFFICIAL_NAMES)
         yield Services(settings, renderer, desk, covers, readiness, converter, keyring, catalog, pictures)
     finally:
         converter.close()
         desk.close()
+
+
+def _renderer(
+    settings: Settings,
+    catalog: Catalog,
+    converter: Converter,
+    keyring: KeyRing,
+    table: FaceTable,
+    pictures: SealProvider,
+) -> Renderer:
+    return Renderer(
+        catalog,
+        converter,
+        keyring,
+        table.has_glyph,
+        settings.base_url,
+        settings.issuer,
+        pictures,
+        settings.on_missing_glyph,
+    )
 
 
 def _warm(host: ConverterHost, settings: Settings, catalog: Catalog) -> None:
@@ -318,16 +336,18 @@ def open_worker(settings: Settings | None = None, converter_path: Path | None = 
     settings = settings or Settings.from_env()
     catalog = load_catalog(settings)
     font_stage = FontStage.find(settings)
-    converter: Converter
+    table = FaceTable(font_stage.faces)
+    engine: Converter
     if converter_path is None:
-        converter = _own_converter(settings, font_stage, catalog, once=False)
+        engine = _own_converter(settings, font_stage, catalog, once=False)
     else:
-        converter = RemoteConverter(converter_path)
+        engine = RemoteConverter(converter_path)
+    converter = FacedConverter(engine, table)
     try:
         converter.start()
-        keyring, has_glyph = open_keyring(settings), font_stage.has_glyph()
+        keyring = open_keyring(settings)
         pictures = _open_pictures(settings, keyring)
-        yield Renderer(catalog, converter, keyring, has_glyph, settings.base_url, settings.issuer, pictures)
+        yield _renderer(settings, catalog, converter, keyring, table, pictures)
     finally:
         converter.close()
 

@@ -48,6 +48,10 @@ class OutputFormat(StrEnum):
     BUNDLE = "bundle"
 
 
+OnMissingGlyph = Literal["error", "geta"]
+"""What becomes of a character that no font draws: the request is refused, or 〓 (U+3013) stands in its place."""
+
+
 @dataclass(frozen=True, slots=True)
 class RenderOptions:
     """What a caller may ask for beside the data.
@@ -57,12 +61,14 @@ class RenderOptions:
         draft: Mark the pages and the token as 草稿.
         seal: Lay the issuer's seal picture over the PDF's 署名 and date.
         signed: Whether the PDF gets a signature; a part of a larger file does not, nor ever a draft.
+        on_missing_glyph: ``None`` leaves it to the service's setting.
     """
 
     output: OutputFormat = OutputFormat.PDF
     draft: bool = False
     seal: bool = False
     signed: bool = True
+    on_missing_glyph: OnMissingGlyph | None = None
 
     @property
     def is_signed(self) -> bool:
@@ -195,16 +201,33 @@ class TemplateSpec:
 
 
 @dataclass(frozen=True, slots=True)
+class MissingGlyph:
+    """A character that no font draws and in whose place 〓 is printed.
+
+    Attributes:
+        pointer: JSON Pointer of the field.
+        character: What was sent.
+        positions: Where 〓 stands for it in the cleaned field, in characters from 0.
+    """
+
+    pointer: str
+    character: str
+    positions: tuple[int, ...]
+
+
+@dataclass(frozen=True, slots=True)
 class Submission:
     """Request data that passed every check of the schema stage.
 
     Attributes:
         data: Cleaned values: NFC, no zero-width characters, defaults untouched.
         warnings: Chinese sentences about things that were mended or look odd.
+        missing: What 〓 stands for in the data.
     """
 
     data: Mapping[str, Any]
     warnings: tuple[str, ...] = ()
+    missing: tuple[MissingGlyph, ...] = ()
 
 
 @dataclass(frozen=True, slots=True)
@@ -359,6 +382,7 @@ class RenderedDocument:
         warnings: Chinese sentences.
         timings_s: Seconds by stage.
         items: What was sealed one by one; empty for a document that has one seal.
+        missing: What 〓 stands for.
     """
 
     template_id: str
@@ -371,3 +395,4 @@ class RenderedDocument:
     warnings: tuple[str, ...] = ()
     timings_s: Mapping[str, float] = field(default_factory=dict)
     items: tuple[SealedItem, ...] = ()
+    missing: tuple[MissingGlyph, ...] = ()

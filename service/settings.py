@@ -38,6 +38,10 @@ class Settings(BaseModel):
     )
     work_dir: Path | None = Field(None, description="转换用临时文件夹；默认为系统临时文件夹下的 wenyin")
     font_dir: Path | None = Field(None, description="存放已获授权字体的文件夹，其中的字体优先于替代字体")
+    on_missing_glyph: Literal["error", "geta"] = Field(
+        "error",
+        description="没有字体能印出的字：error 退回请求并逐一指出，geta 印成〓并提醒；每个请求可另行指定",
+    )
     soffice: Path | None = Field(None, description="soffice 程序的路径；默认自动查找")
     engine: Literal["auto", "lok", "soffice"] = Field(
         "auto", description="转换引擎：lok 常驻且最快，soffice 每份文件启动一次，auto 能用 lok 则用"

@@ -17,7 +17,7 @@ from service.cli.lint import lint, placeholder
 from service.cli.output import configure_logging, read_input, report_errors, write_output
 from service.cli.serve import serve
 from service.errors import ExitCode
-from service.model import Deadline, OutputFormat, RenderOptions, Verdict, VerdictCode
+from service.model import Deadline, OnMissingGlyph, OutputFormat, RenderOptions, Verdict, VerdictCode
 from service.pipeline.verify import VerificationDesk
 from service.settings import Settings
 
@@ -50,8 +50,21 @@ def cli() -> None:
 @click.option(
     "--seal", is_flag=True, help="在 PDF 的署名和日期上盖签发单位的印章图样（须配置 WENYIN_SEAL_DIR）"
 )
+@click.option(
+    "--on-missing-glyph",
+    type=click.Choice(["error", "geta"]),
+    help="没有字体能印出的字：error 退回，geta 印成〓并提醒；默认由 WENYIN_ON_MISSING_GLYPH 决定",
+)
 @report_errors
-def render(template: str, data: str, output: str, output_format: str | None, draft: bool, seal: bool) -> None:
+def render(
+    template: str,
+    data: str,
+    output: str,
+    output_format: str | None,
+    draft: bool,
+    seal: bool,
+    on_missing_glyph: OnMissingGlyph | None,
+) -> None:
     """用 DATA.json（- 表示标准输入）生成一份文件。"""
     if output_format:
         chosen = OutputFormat(output_format)
@@ -61,7 +74,8 @@ def render(template: str, data: str, output: str, output_format: str | None, dra
     body = read_input(data, settings.body_limit_bytes)
     with open_services(settings, once=True) as services:
         deadline = Deadline.after(settings.timeout_s)
-        document = services.renderer.render(template, body, deadline, RenderOptions(chosen, draft, seal))
+        options = RenderOptions(chosen, draft=draft, seal=seal, on_missing_glyph=on_missing_glyph)
+        document = services.renderer.render(template, body, deadline, options)
         if chosen is OutputFormat.BUNDLE:
             content = services.renderer.bundle(document)
         else:

@@ -13,12 +13,20 @@ from service.archive import write_docx
 from service.catalog import Catalog
 from service.convert import Cancelled, Converter, Priority
 from service.errors import ConverterUnavailable
-from service.model import Deadline, OutputFormat, RenderedDocument, RenderOptions, Submission
+from service.model import (
+    Deadline,
+    MissingGlyph,
+    OnMissingGlyph,
+    OutputFormat,
+    RenderedDocument,
+    RenderOptions,
+    Submission,
+)
 from service.pipeline.filling import fill
 from service.pipeline.naming import file_stem
 from service.pipeline.official_seal import SealProvider
 from service.pipeline.sealing import Sealer
-from service.schema import Validator, parse_json
+from service.schema import Validator, code_point, parse_json
 from service.verification import KeyRing
 
 _PLAIN = RenderOptions()
@@ -50,6 +58,7 @@ class Renderer:
         base_url: Prefix of verification URLs.
         issuer: Id of the signing issuer; ``None`` when there is only one.
         pictures: Pictures of official seals; ``None`` has none.
+        on_missing_glyph: What becomes of a character that no font draws, unless a caller says otherwise.
     """
 
     def __init__(
@@ -61,33 +70,51 @@ class Renderer:
         base_url: str,
         issuer: str | None = None,
         pictures: SealProvider | None = None,
+        on_missing_glyph: OnMissingGlyph = "error",
     ) -> None:
         self.catalog = catalog
         self.converter = converter
         self._has_glyph = has_glyph
+        self._on_missing_glyph = on_missing_glyph
         self._base_url = base_url
         self.sealer = Sealer(keyring, base_url, issuer, pictures or SealProvider())
         self._validators = {spec.template_id: Validator(spec.schema, spec.rules) for spec in catalog}
 
-    def check(self, template_id: str, body: bytes) -> Submission:
+    def check(
+        self, template_id: str, body: bytes, on_missing_glyph: OnMissingGlyph | None = None
+    ) -> Submission:
         """Parse and check request data without rendering anything.
+
+        Args:
+            template_id: Which template.
+            body: Its data.
+            on_missing_glyph: See `RenderOptions`.
 
         Raises:
             UnknownTemplate: No such template.
             MalformedJson: The body is not strict JSON.
             InvalidRequest: Values break the schema; all faults at once.
         """
-        return self.validate(template_id, self.parse(body))
+        return self.validate(template_id, self.parse(body), on_missing_glyph)
 
-    def validate(self, template_id: str, value: Any) -> Submission:
+    def validate(
+        self, template_id: str, value: Any, on_missing_glyph: OnMissingGlyph | None = None
+    ) -> Submission:
         """Check parsed request data.
+
+        Args:
+            template_id: Which template.
+            value: Its data.
+            on_missing_glyph: See `RenderOptions`.
 
         Raises:
             UnknownTemplate: No such template.
             InvalidRequest: Values break the schema; all faults at once.
         """
         self.catalog.get(template_id)
-        return self._validators[template_id].validate(value, has_glyph=self._has_glyph)
+        geta = (on_missing_glyph or self._on_missing_glyph) == "geta"
+        validator = self._validators[template_id]
+        return validator.validate(value, has_glyph=self._has_glyph, geta=geta)
 
     def parse(self, body: bytes) -> dict[str, Any]:
         """Parse strict JSON whose top level is an object.
@@ -124,7 +151,7 @@ class Renderer:
         """
         clock = _Clock()
         with clock.stage("schema"):
-            submission = self.check(template_id, body)
+            submission = self.check(template_id, body, options.on_missing_glyph)
         return self._make(template_id, submission, deadline, options, Priority.SINGLE, cancelled, clock)
 
     def render_item(
@@ -183,6 +210,7 @@ class Renderer:
             warnings=tuple(warnings),
             timings_s=clock.seconds,
             items=sealed.items,
+            missing=submission.missing,
         )
 
     def bundle(self, document: RenderedDocument) -> bytes:
@@ -196,6 +224,7 @@ class Renderer:
             "pages": document.pages,
             "warnings": list(document.warnings),
             **({"documents": [asdict(item) for item in document.items]} if document.items else {}),
+            **({"missing_glyphs": [_named(item) for item in document.missing]} if document.missing else {}),
             "files": [
                 {"name": name, "size": len(content), "sha256": hashlib.sha256(content).hexdigest()}
                 for name, content in files.items()
@@ -227,3 +256,12 @@ class Renderer:
                 raise
             warnings.append("LibreOffice 不可用：未生成 PDF，二维码中不含 PDF 文字摘要与页数。")
             return b""
+
+
+def _named(missing: MissingGlyph) -> dict[str, Any]:
+    return {
+        "pointer": missing.pointer,
+        "character": missing.character,
+        "code_point": code_point(missing.character),
+        "positions": list(missing.positions),
+    }

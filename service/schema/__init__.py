@@ -12,7 +12,7 @@ from service.schema.outline import Field, outline
 from service.schema.place import Place, SchemaMap
 from service.schema.strict_json import JsonLimits, parse_json
 from service.schema.validate import Validator
-from service.schema.wording import REPORT_LIMIT, PathKey, cap_report, json_pointer, printable
+from service.schema.wording import REPORT_LIMIT, PathKey, cap_report, code_point, json_pointer, printable
 
 __all__ = [
     "REPORT_LIMIT",
@@ -28,6 +28,7 @@ __all__ = [
     "check_schema",
     "choices",
     "clean_text",
+    "code_point",
     "json_pointer",
     "outline",
     "parse_json",

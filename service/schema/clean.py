@@ -16,7 +16,9 @@ zero-width characters, soft hyphen     removed, warning
 variation selectors                    removed, warning: no configured face has the variants, the base
                                        character is printed
 private use, known to GB 18030         becomes its standard character, warning
-other private use                      fault ``no-glyph``
+other private use                      fault ``no-glyph``, unless the caller prints something in its place
+compatibility ideographs, Kangxi       become the ordinary hanzi, warning: they look the same, but nobody
+radicals                               finds or types them; text copied out of a PDF is full of them
 anything else                          NFC, never NFKC, which would turn （）①㎡ into ASCII
 =====================================  ==========================================================
 """
@@ -48,6 +50,8 @@ _BIDI_RE = re.compile(f"[{_BIDI}]")
 _HIDDEN_RE = re.compile(f"[{_HIDDEN}]")
 _SELECTORS_RE = re.compile(f"[{_SELECTORS}]")
 _PRIVATE_RE = re.compile(f"[{_PRIVATE}]")
+# Beside the Kangxi radicals the two radicals of the supplement that Unicode equates with a hanzi.
+_COMPATIBILITY_RE = re.compile("[\u2e9f\u2ef3\u2f00-\u2fd5\uf900-\ufaff\U0002f800-\U0002fa1f]")
 _STACK_LIMIT = 30
 
 
@@ -67,26 +71,27 @@ class CleanText:
     warnings: tuple[str, ...] = ()
 
 
-def clean_text(text: str, *, multiline: bool = False) -> CleanText:
+def clean_text(text: str, *, multiline: bool = False, keep_private: bool = False) -> CleanText:
     """Apply the rules of this module to one string.
 
     Args:
         text: Any string, lone surrogates included.
         multiline: Whether line feeds may stay.
+        keep_private: Whether private-use characters without a standard one may stay.
     """
     faults: list[tuple[str, str]] = []
     warnings: list[str] = []
     if _ODD.search(text):
         text = _BREAK_RE.sub("\n", text)
         text = _refuse(text, faults)
-        text = _mend(text, faults, warnings)
+        text = _mend(text, faults, warnings, keep_private=keep_private)
         if "\n" in text and not multiline:
             faults.append(("multiline", "只能写一行，请去掉换行"))
     if not text.isascii():
         if _too_stacked(text):
             faults.append(("illegal-char", f"有连续 {_STACK_LIMIT} 个以上的组合附加符号，请删去"))
         else:
-            text = unicodedata.normalize("NFC", text)
+            text = unicodedata.normalize("NFC", _to_ordinary(text, warnings))
     return CleanText(text, tuple(faults), tuple(warnings))
 
 
@@ -102,7 +107,7 @@ def _refuse(text: str, faults: list[tuple[str, str]]) -> str:
     return text
 
 
-def _mend(text: str, faults: list[tuple[str, str]], warnings: list[str]) -> str:
+def _mend(text: str, faults: list[tuple[str, str]], warnings: list[str], *, keep_private: bool) -> str:
     text = _strip(text, _HIDDEN_RE, warnings, "中的不可见字符 {} 已删去")
     text = _strip(text, _SELECTORS_RE, warnings, "中的字形选择符 {} 已删去，按通用字形印出")
     if "\t" in text:
@@ -114,11 +119,23 @@ def _mend(text: str, faults: list[tuple[str, str]], warnings: list[str]) -> str:
         pairs = "、".join(f"{code_point(char)} → {STANDARD_BY_PRIVATE[char]}" for char in known)
         warnings.append(f"中的旧编码自造区字符已换成标准字符：{pairs}")
         text = _PRIVATE_RE.sub(lambda found: STANDARD_BY_PRIVATE.get(found.group(), found.group()), text)
-    if len(known) < len(private):
+    if len(known) < len(private) and not keep_private:
         unknown = list_chars(private - STANDARD_BY_PRIVATE.keys())
         faults.append(("no-glyph", f"含有自造区字符 {unknown}，没有通用字形，请换成标准汉字"))
         text = _PRIVATE_RE.sub("", text)
     return text
+
+
+def _to_ordinary(text: str, warnings: list[str]) -> str:
+    found = sorted(set(_COMPATIBILITY_RE.findall(text)))
+    # Twelve of the block are ordinary hanzi in spite of its name; NFKC leaves them alone.
+    ordinary = {char: unicodedata.normalize("NFKC", char) for char in found}
+    changed = [char for char in found if ordinary[char] != char]
+    if not changed:
+        return text
+    pairs = "、".join(f"{code_point(char)} → {ordinary[char]}" for char in changed)
+    warnings.append(f"中的兼容汉字或康熙部首已换成标准汉字：{pairs}")
+    return _COMPATIBILITY_RE.sub(lambda match: ordinary[match[0]], text)
 
 
 def _strip(text: str, pattern: re.Pattern[str], warnings: list[str], wording: str) -> str:

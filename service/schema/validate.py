@@ -35,12 +35,13 @@ class Validator:
         self._map = SchemaMap(schema)
         self._rules = tuple(rules)
 
-    def validate(self, data: Any, *, has_glyph: Callable[[str], bool]) -> Submission:
+    def validate(self, data: Any, *, has_glyph: Callable[[str], bool], geta: bool = False) -> Submission:
         """Clean and check one document's data.
 
         Args:
             data: JSON values, with `decimal.Decimal` for decimals; never changed.
             has_glyph: Whether some configured face draws a character.
+            geta: Whether 〓 is put in the place of one that none draws; otherwise it is a fault.
 
         Returns:
             Cleaned data, members in the schema's order, and warnings.
@@ -50,7 +51,7 @@ class Validator:
                 of their places and one that counts the rest.
         """
         root = self._map.root
-        walk = Walk(root, has_glyph)
+        walk = Walk(root, has_glyph, geta=geta)
         cleaned = walk.clean(data)
         faults = set(walk.faults)
         odd: tuple[str, ...] = ()
@@ -60,7 +61,8 @@ class Validator:
             faults.update(broken)
         if faults:
             raise _refusal(_without_echoes(faults))
-        return Submission(cleaned, tuple(dict.fromkeys([*walk.warnings, *odd])))
+        warnings = tuple(dict.fromkeys([*walk.warnings, *odd]))
+        return Submission(cleaned, warnings, tuple(walk.missing))
 
     def _schema_faults(self, cleaned: Any, walk: Walk) -> Iterator[Fault]:
         for error in self._validator.iter_errors(cleaned):

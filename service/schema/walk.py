@@ -9,6 +9,7 @@ from decimal import Decimal
 from typing import Any
 
 from service.errors import Fault
+from service.model import MissingGlyph
 from service.schema.clean import clean_text
 from service.schema.place import Place, name_of
 from service.schema.wording import PathKey, json_pointer, list_chars, printable
@@ -26,6 +27,8 @@ _DIGIT_LIMIT = 10**30
 _EXPONENT_LIMIT = 320
 _WARNING_LIMIT = 200
 _SAFE_ODDS = frozenset(" \n")
+_GETA = "〓"  # U+3013: what printers set for a sort they lack
+_LISTED_GLYPHS = 100
 
 
 class Walk:
@@ -34,21 +37,25 @@ class Walk:
     Args:
         root: The outermost place of the schema.
         has_glyph: Whether some configured face draws a character.
+        geta: Whether 〓 is put in the place of a character in a value that no face draws.
 
     Attributes:
         faults: Faults found.
         warnings: Chinese sentences about what was mended.
+        missing: What 〓 was put in the place of.
         settled: Places of which all is said, so that the schema's further complaints are noise.
         complete: Whether the whole tree was walked; if not, the schema check must not see it.
     """
 
-    def __init__(self, root: Place, has_glyph: Callable[[str], bool]) -> None:
+    def __init__(self, root: Place, has_glyph: Callable[[str], bool], *, geta: bool = False) -> None:
         self.faults: list[Fault] = []
         self.warnings: list[str] = []
+        self.missing: list[MissingGlyph] = []
         self.settled: set[tuple[PathKey, ...]] = set()
         self.complete = True
         self._root = root
         self._has_glyph = has_glyph
+        self._geta = geta and has_glyph(_GETA)
         self._known: set[str] = set(_SAFE_ODDS)
         self._values = 0
         self._path: list[PathKey] = []
@@ -99,7 +106,7 @@ class Walk:
         for keyword, message in found.faults:
             self._fault(keyword, f"里的字段名 {printable(str(key))} {message}")
         self._warn(f"里的字段名 {printable(str(key))}", found.warnings)
-        self._check_glyphs(found.text, f"里的字段名 {printable(found.text)} ")
+        self._refuse(self._undrawn(found.text), f"里的字段名 {printable(found.text)} ")
         return found.text
 
     def _array(self, value: list[Any] | tuple[Any, ...], place: Place) -> list[Any]:
@@ -121,7 +128,7 @@ class Walk:
         written = len(text)
         if limit is not None and written > 4 * limit + 1_000:
             text = text[: limit + 1]
-        found = clean_text(text, multiline=place.multiline)
+        found = clean_text(text, multiline=place.multiline, keep_private=self._geta)
         text = found.text
         if limit is not None and len(text) > limit:
             count = len(text) if written <= 4 * limit + 1_000 else written
@@ -129,7 +136,10 @@ class Walk:
         for keyword, message in found.faults:
             self._settle(keyword, message, text)
         self._warn("", found.warnings)
-        self._check_glyphs(text, "")
+        missing = self._undrawn(text)
+        if missing and self._geta:
+            return self._print_geta(text, missing)
+        self._refuse(missing, "")
         return text
 
     def _number(self, value: int | float | Decimal, place: Place) -> Any:
@@ -147,12 +157,27 @@ class Walk:
             return int(value) if value == int(value) else value
         return value
 
-    def _check_glyphs(self, text: str, subject: str) -> None:
+    def _undrawn(self, text: str) -> set[str]:
         fresh = set(text) - self._known
-        missing = [char for char in fresh if not self._has_glyph(char)]
-        self._known.update(fresh.difference(missing))
+        missing = {char for char in fresh if not self._has_glyph(char)}
+        self._known.update(fresh - missing)
+        return missing
+
+    def _refuse(self, missing: set[str], subject: str) -> None:
         if missing:
-            self._fault("no-glyph", f"{subject}含有现有字体印不出的字符 {list_chars(missing)}，请改用其他字")
+            named = list_chars(missing, _LISTED_GLYPHS)
+            self._fault("no-glyph", f"{subject}含有现有字体印不出的字符 {named}，请改用其他字")
+
+    def _print_geta(self, text: str, missing: set[str]) -> str:
+        pointer = json_pointer(self._path)
+        for char in sorted(missing):
+            positions = tuple(place for place, found in enumerate(text) if found == char)
+            self.missing.append(MissingGlyph(pointer, char, positions))
+        # Every one is named, however many: nobody must find a 〓 on paper that was not announced.
+        named = list_chars(missing, len(missing))
+        name = name_of(self._root, self._path)
+        self.warnings.append(f"{name}含有现有字体印不出的字符 {named}，已印成{_GETA}")
+        return "".join(_GETA if char in missing else char for char in text)
 
     def _settle(self, keyword: str, message: str, instead: Any) -> Any:
         self.settled.add(tuple(self._path))

@@ -67,11 +67,16 @@ def cap_report(faults: Sequence[Fault]) -> list[Fault]:
     return [*faults[:REPORT_LIMIT], Fault("", "more", f"另有至少 {rest} 处问题没有列出，请先改正列出的各处")]
 
 
-def list_chars(chars: Iterable[str]) -> str:
-    """Return distinct characters for a message, each with its code point, ten at most."""
+def list_chars(chars: Iterable[str], limit: int = _LISTED_CHARS) -> str:
+    """Return distinct characters for a message, each with its code point.
+
+    Args:
+        chars: The characters.
+        limit: Most to list; how many there are in all is said if there are more.
+    """
     distinct = sorted(set(chars))
-    named = "、".join(_named(char) for char in distinct[:_LISTED_CHARS])
-    rest = len(distinct) - _LISTED_CHARS
+    named = "、".join(_named(char) for char in distinct[:limit])
+    rest = len(distinct) - limit
     return f"{named} 等 {len(distinct)} 个" if rest > 0 else named
 
 

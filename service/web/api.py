@@ -5,7 +5,7 @@ from typing import Any
 from flask import Blueprint, Response, jsonify, request, url_for
 
 from service.errors import Fault, InvalidRequest, NotAcceptable, RequestError, TooLarge, UnsupportedMedia
-from service.model import Deadline, OutputFormat, RenderOptions, TemplateSpec
+from service.model import Deadline, OnMissingGlyph, OutputFormat, RenderOptions, TemplateSpec
 from service.web.answers import MEDIA_TYPES, document_answer, verdict_answer
 from service.web.clients import client_gone
 from service.web.context import services
@@ -13,6 +13,7 @@ from service.web.context import services
 BLUEPRINT = Blueprint("api", __name__, url_prefix="/v1")
 
 _SCHEMA_TYPE = "application/schema+json"
+_ON_MISSING_GLYPH: dict[str, OnMissingGlyph] = {"error": "error", "geta": "geta"}
 _BOOLEANS = {"true": True, "1": True, "false": False, "0": False}
 
 
@@ -49,9 +50,11 @@ def create_document(template_id: str) -> Response:
     """Render one document."""
     found = services()
     found.renderer.catalog.get(template_id)
-    _only_parameters({"format", "draft", "seal"})
+    _only_parameters({"format", "draft", "seal", "on_missing_glyph"})
     output = _output_format()
-    options = RenderOptions(output, draft=_flag("draft"), seal=_flag("seal"))
+    options = RenderOptions(
+        output, draft=_flag("draft"), seal=_flag("seal"), on_missing_glyph=_on_missing_glyph()
+    )
     body = _json_body(found.settings.body_limit_bytes)
     document = found.renderer.render(
         template_id,
@@ -159,6 +162,15 @@ def _flag(name: str) -> bool:
     if value not in _BOOLEANS:
         raise RequestError(f"参数 {name} 只能取 true 或 false。", code="bad-parameter")
     return _BOOLEANS[value]
+
+
+def _on_missing_glyph() -> OnMissingGlyph | None:
+    value = request.args.get("on_missing_glyph")
+    if value is None:
+        return None
+    if value not in _ON_MISSING_GLYPH:
+        raise RequestError("参数 on_missing_glyph 只能取 error 或 geta。", code="bad-parameter")
+    return _ON_MISSING_GLYPH[value]
 
 
 def _only_parameters(known: set[str]) -> None:

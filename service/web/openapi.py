@@ -104,6 +104,11 @@ def _document_operation(spec: TemplateSpec, schema_name: str) -> dict[str, Any]:
                 {"type": "boolean", "default": False},
                 "在 PDF 的署名和日期上盖签发单位的印章图样；未配置则返回 seal-unavailable",
             ),
+            _query(
+                "on_missing_glyph",
+                {"type": "string", "enum": ["error", "geta"]},
+                "没有字体能印出的字：error 退回并逐一指出，geta 印成〓并提醒；默认由服务配置",
+            ),
         ],
         "requestBody": {
             "required": True,

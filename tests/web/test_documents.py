@@ -162,6 +162,33 @@ def hanging(server: Server) -> list[str]:
     return [line for line in server.children().values() if "sleep" in line]
 
 
+def test_missing_glyph_is_refused_or_printed_as_geta(server: Server) -> None:
+    body = minimal(title="关于\U00030000事项的通知", issuer="云州市\U00031350馆")
+    refused = server.post_json(NOTICE, body)
+    assert refused.status == 422
+    faults = [(fault["pointer"], fault["keyword"]) for fault in refused.json["errors"]]
+    assert faults == [("/issuer", "no-glyph"), ("/title", "no-glyph")]
+    assert "U+31350" in refused.json["errors"][0]["message"]
+    assert server.post_json(f"{NOTICE}?on_missing_glyph=drop", body).status == 400
+    answer = server.post_json(f"{NOTICE}?on_missing_glyph=geta&format=bundle", body)
+    assert answer.status == 200, answer.body
+    assert answer.headers["x-warnings"] == "2"
+    with zipfile.ZipFile(io.BytesIO(answer.body)) as archive:
+        files = {name.rpartition(".")[2]: archive.read(name) for name in archive.namelist()}
+    manifest = json.loads(files["json"])
+    assert manifest["missing_glyphs"] == [
+        {"pointer": "/title", "character": "\U00030000", "code_point": "U+30000", "positions": [2]},
+        {"pointer": "/issuer", "character": "\U00031350", "code_point": "U+31350", "positions": [3]},
+    ]
+    assert all(code in "".join(manifest["warnings"]) for code in ("U+30000", "U+31350"))
+    for text in (text_of(files["pdf"]), docx_text(read_docx(files["docx"]))):
+        assert "关于〓事项的通知" in text
+        assert "云州市〓馆" in text
+    digits = answer.headers["x-verify-url"].rpartition("/")[2]
+    claims = server.get(f"/V/{digits}", "application/json").json["claims"]
+    assert claims["title"] == "关于〓事项的通知"
+
+
 LITERAL = "A&B <w:p/> {{7*7}} 䶮㛃𬀩"
 
 

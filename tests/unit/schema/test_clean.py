@@ -91,6 +91,30 @@ def test_j18_nfc_and_never_nfkc() -> None:
     assert clean_text("（）①㎡Ａ１：").text == "（）①㎡Ａ１："
 
 
+@pytest.mark.parametrize(
+    ("sent", "printed", "named"),
+    [
+        ("\uf900\u2f00\u2fd5", "豈一龠", "U+2F00 → 一、U+2FD5 → 龠、U+F900 → 豈"),
+        ("\U0002f800\u2ef3", "丽龟", "U+2EF3 → 龟、U+2F800 → 丽"),
+    ],
+)
+def test_compatibility_ideographs_and_radicals_become_hanzi(sent: str, printed: str, named: str) -> None:
+    found = clean_text(f"甲{sent}乙")
+    assert (found.text, found.faults) == (f"甲{printed}乙", ())
+    assert named in found.warnings[0]
+
+
+def test_what_has_no_ordinary_form_stays() -> None:
+    # The twelve hanzi of the compatibility block, and radicals that are signs of their own.
+    text = "\ufa0e\ufa0f\ufa11\ufa13\ufa14\ufa1f\ufa21\ufa23\ufa24\ufa27\ufa28\ufa29⺁⺄⺮"
+    assert (clean_text(text).text, clean_text(text).warnings) == (text, ())
+
+
+def test_unknown_private_use_may_stay_for_another_to_replace() -> None:
+    found = clean_text("甲\ue000\ue863", keep_private=True)
+    assert (found.text, found.faults) == ("甲\ue000䶮", ())
+
+
 def test_all_faults_of_a_string_come_together() -> None:
     assert keywords("\x00\u202e\ue000\n") == ["illegal-char", "bidi-control", "no-glyph", "multiline"]
 

@@ -166,6 +166,25 @@ def test_j16_j17_characters_without_a_glyph_are_listed() -> None:
     assert submit({**GOOD, "title": "𠮷\ue863"}).data["title"] == "𠮷䶮"
 
 
+def test_geta_stands_for_what_no_face_draws_and_every_one_is_named() -> None:
+    emoji = "".join(map(chr, range(0x1F600, 0x1F600 + 150)))
+    data = {**GOOD, "title": "关\U00030000于\U00030000\ue000", "body": [{"text": "一"}, {"text": emoji}]}
+    result = VALIDATOR.validate(data, has_glyph=lambda char: drawable(char) and char != "\ue000", geta=True)
+    assert result.data["title"] == "关〓于〓〓"
+    assert result.data["body"][1]["text"] == "〓" * 150
+    title = [(item.character, item.positions) for item in result.missing if item.pointer == "/title"]
+    assert title == [("\ue000", (4,)), ("\U00030000", (1, 3))]
+    assert len(result.missing) == 152
+    warned = "「标题」含有现有字体印不出的字符 U+E000、\U00030000（U+30000），已印成〓"
+    assert result.warnings[0] == warned
+    assert all(f"U+{ord(char):04X}" in result.warnings[1] for char in emoji)
+    with pytest.raises(InvalidRequest):
+        VALIDATOR.validate(data, has_glyph=drawable)
+    # Without a face for 〓 itself nothing may be printed in its place.
+    with pytest.raises(InvalidRequest):
+        VALIDATOR.validate(data, has_glyph=lambda char: drawable(char) and char != "〓", geta=True)
+
+
 def test_j18_both_normal_forms_give_the_same_data() -> None:
     assert submit({**GOOD, "title": "e\u0301"}).data == submit({**GOOD, "title": "é"}).data
 
