@@ -1,6 +1,7 @@
 """Every docx that leaves the house opens in Word, LibreOffice and python-docx without repair."""
 
 import io
+import json
 import re
 from collections.abc import Callable
 from pathlib import Path
@@ -10,7 +11,9 @@ import pytest
 
 from service.archive import read_docx, write_docx
 from service.bootstrap import Services
+from service.catalog import load_template
 from service.pdf import page_count
+from service.pipeline.filling import fill
 from tests.conftest import REQUESTS, ROOT, Rendered
 from tests.wordcheck import word_faults
 
@@ -28,6 +31,16 @@ each_request = pytest.mark.parametrize(
 @pytest.mark.parametrize("path", TEMPLATES, ids=lambda path: path.parent.name)
 def test_shipped_template_is_valid(path: Path) -> None:
     assert word_faults(path.read_bytes()) == []
+
+
+@pytest.mark.parametrize("path", TEMPLATES, ids=lambda path: path.parent.name)
+def test_draft_is_valid(path: Path) -> None:
+    spec = load_template(path.parent)
+    data = json.loads(spec.sample)
+    if spec.layout == "labels":
+        data["calibration"] = True
+    filled = fill(spec, data, {"verify_host": "v.example.gov.cn", "draft": True})
+    assert word_faults(filled.docx) == []
 
 
 @pytest.mark.libreoffice
