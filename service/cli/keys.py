@@ -3,6 +3,7 @@
 import json
 import sys
 from dataclasses import asdict
+from getpass import getpass
 
 import click
 
@@ -11,6 +12,8 @@ from service.cli.output import read_input, report_errors
 from service.pipeline.keydesk import KeyDesk
 from service.settings import Settings
 
+_CERTIFICATE_BYTES = 1_000_000
+_PASSWORD_BYTES = 4_096
 _MARKS = ("/V/", "http://", "https://")
 _STATUS = {"active": "在用", "retired": "停用（仍可核验）", "compromised": "已泄露（不再可信）"}
 _USE = {"token": "二维码", "pdf": "PDF 签名"}
@@ -42,6 +45,22 @@ def rotate(issuer: str | None, which: str | None) -> None:
     """更换密钥：旧的停用，只用于核验此前签发的文件。默认两种都换。"""
     for key_id in _desk().rotate(issuer, token=which != "pdf", pdf=which != "token"):
         click.echo(f"已启用新的密钥或证书，编号 {key_id}。")
+
+
+@keys.command("import")
+@click.argument("file", metavar="FILE.p12")
+@click.argument("issuer", required=False)
+@click.option("--password-file", help="写有密码的文件；不给出则当场询问，输入不是终端时视为没有密码")
+@report_errors
+def import_certificate(file: str, issuer: str | None, password_file: str | None) -> None:
+    """改用 CA 签发的 PDF 签名证书：PKCS#12 文件（.p12、.pfx），RSA。旧证书停用，仍可核验。"""
+    data = read_input(file, _CERTIFICATE_BYTES)
+    if password_file:
+        password = read_input(password_file, _PASSWORD_BYTES).decode("utf-8").rstrip("\r\n")
+    else:
+        password = getpass("证书文件的密码（没有则直接回车）：") if sys.stdin.isatty() else ""
+    key_id = _desk().import_pdf(issuer, data, password)
+    click.echo(f"已启用证书，编号 {key_id}；原件 {file} 请妥善保管或销毁。")
 
 
 @keys.command("revoke")

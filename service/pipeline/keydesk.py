@@ -12,6 +12,7 @@ from service.verification import (
     KeyRing,
     KeyStatus,
     add_issuer,
+    import_certificate,
     revoke_document,
     rotate_certificate,
     rotate_key,
@@ -89,6 +90,24 @@ class KeyDesk:
         chosen = issuer_id or KeyRing.load(self._folder).only_issuer().issuer_id
         made = [rotate_key(self._folder, chosen)] if token else []
         return made + ([rotate_certificate(self._folder, chosen)] if pdf else [])
+
+    def import_pdf(self, issuer_id: str | None, data: bytes, password: str) -> str:
+        """Sign an issuer's PDFs by a key and certificate of a certification authority.
+
+        Args:
+            issuer_id: ``None`` where there is only one.
+            data: A PKCS#12 file.
+            password: Empty where it has none.
+
+        Returns:
+            Id of the certificate.
+
+        Raises:
+            InvalidRequest: The file cannot be used.
+            ConfigError: No such issuer, none named among several, or the folder is broken.
+        """
+        chosen = issuer_id or KeyRing.load(self._folder).only_issuer().issuer_id
+        return import_certificate(self._folder, chosen, data, password.encode() or None)
 
     def set_status(self, key_id: str, status: str) -> None:
         """Retire a key or certificate, or declare it compromised.

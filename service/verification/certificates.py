@@ -13,6 +13,7 @@ from datetime import UTC, date, datetime, time, timedelta
 from cryptography import x509
 from cryptography.hazmat.primitives import hashes, serialization
 from cryptography.hazmat.primitives.asymmetric import padding, rsa
+from cryptography.hazmat.primitives.serialization import pkcs12
 from cryptography.x509.oid import NameOID
 
 from service.verification.issuers import Issuer, KeyStatus
@@ -141,10 +142,40 @@ def read_certificate(text: object) -> bytes:
     if not isinstance(text, str):
         raise ValueError("certificate 应为证书的 Base64")
     der = base64.b64decode(text, validate=True)
-    public_key = x509.load_der_x509_certificate(der).public_key()
+    _require_rsa(x509.load_der_x509_certificate(der))
+    return der
+
+
+def read_pkcs12(data: bytes, password: bytes | None) -> tuple[rsa.RSAPrivateKey, bytes]:
+    """Read the key and certificate that a certification authority handed out (RFC 7292).
+
+    Args:
+        data: A PKCS#12 file.
+        password: Its password, if it has one.
+
+    Returns:
+        The key, and its certificate as DER; certificates of authorities are left out.
+
+    Raises:
+        ValueError: The password is wrong, the key or certificate missing, or no RSA key of at least
+            2,048 bits.
+    """
+    try:
+        key, certificate, _ = pkcs12.load_key_and_certificates(data, password)
+    except Exception as error:  # the loader also raises errors of its backend
+        raise ValueError("不是 PKCS#12 文件，或密码不对") from error
+    if key is None or certificate is None:
+        raise ValueError("文件中应有一把私钥和它的证书")
+    _require_rsa(certificate)
+    if not isinstance(key, rsa.RSAPrivateKey) or key.public_key() != certificate.public_key():
+        raise ValueError("私钥与证书不匹配")
+    return key, certificate.public_bytes(serialization.Encoding.DER)
+
+
+def _require_rsa(certificate: x509.Certificate) -> None:
+    public_key = certificate.public_key()
     if not isinstance(public_key, rsa.RSAPublicKey) or public_key.key_size < 2_048:
         raise ValueError("PDF 签名证书应为 2048 位以上的 RSA 证书")
-    return der
 
 
 def read_pdf_key(pem: bytes, der: bytes) -> rsa.RSAPrivateKey:

@@ -18,10 +18,10 @@ from pathlib import Path
 from typing import Any
 
 from cryptography.hazmat.primitives import serialization
-from cryptography.hazmat.primitives.asymmetric import ec
+from cryptography.hazmat.primitives.asymmetric import ec, rsa
 
 from service.errors import ConfigError, InvalidRequest
-from service.verification.certificates import PdfCertificate, new_pdf_key
+from service.verification.certificates import PdfCertificate, new_pdf_key, read_pkcs12
 from service.verification.issuers import ALGORITHM, Issuer, KeyStatus, jwk_of, kid_of, thumbprint
 from service.verification.keyfiles import MASTER_BYTES, RID, read_folder
 from service.verification.keys import china_today
@@ -119,6 +119,35 @@ def rotate_certificate(folder: Path, issuer_id: str, today: date | None = None) 
     with _locked(folder):
         _require_issuer(folder, issuer_id)
         return _add_certificate(folder, issuer_id, today or china_today())
+
+
+def import_certificate(folder: Path, issuer_id: str, data: bytes, password: bytes | None = None) -> str:
+    """Sign an issuer's PDFs by a key and certificate from elsewhere, and retire those until now.
+
+    Args:
+        folder: The key folder; the key is kept in it as PKCS#8, readable by its owner alone.
+        issuer_id: Whose.
+        data: A PKCS#12 file with an RSA key and its certificate.
+        password: Its password, if it has one.
+
+    Returns:
+        Id of the certificate: 16 hex digits.
+
+    Raises:
+        InvalidRequest: The file cannot be read, or the certificate is not valid today.
+        ConfigError: No such issuer, or the folder is broken.
+    """
+    try:
+        private_key, der = read_pkcs12(data, password)
+    except ValueError as error:
+        raise InvalidRequest(f"证书文件无法使用：{error}。") from error
+    with _locked(folder):
+        issuer = _require_issuer(folder, issuer_id)
+        made = PdfCertificate(issuer, KeyStatus.ACTIVE, der)
+        if not made.lasts(china_today()):
+            first, last = made.period()
+            raise InvalidRequest(f"证书今天不在有效期内（{first} 至 {last}）。")
+        return _put_certificate(folder, made, private_key)
 
 
 def give_development_certificate(folder: Path) -> None:
@@ -297,7 +326,11 @@ def _add_key(folder: Path, issuer_id: str, first_day: date | None) -> str:
 def _add_certificate(folder: Path, issuer_id: str, first_day: date) -> str:
     issuer = _require_issuer(folder, issuer_id)
     private_key, der = new_pdf_key(issuer, first_day)
-    made = PdfCertificate(issuer, KeyStatus.ACTIVE, der)
+    return _put_certificate(folder, PdfCertificate(issuer, KeyStatus.ACTIVE, der), private_key)
+
+
+def _put_certificate(folder: Path, made: PdfCertificate, private_key: rsa.RSAPrivateKey) -> str:
+    issuer_id = made.issuer.issuer_id
     pem = private_key.private_bytes(
         serialization.Encoding.PEM, serialization.PrivateFormat.PKCS8, serialization.NoEncryption()
     )
@@ -312,7 +345,7 @@ def _add_certificate(folder: Path, issuer_id: str, first_day: date) -> str:
     record = {
         "issuer": issuer_id,
         "status": KeyStatus.ACTIVE.value,
-        "certificate": base64.b64encode(der).decode("ascii"),
+        "certificate": base64.b64encode(made.der).decode("ascii"),
         "private": name,
     }
     _write_json(path, {"certificates": [*before, record]})
