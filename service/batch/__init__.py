@@ -5,12 +5,15 @@ from service.batch.plan import BatchPlan, Refusal, plan_batch
 from service.batch.pools import DaskPool, Pool, ProcessPool, ThreadPool
 from service.batch.run import Run
 from service.batch.store import Store
+from service.batch.stream import BatchStream
 from service.batch.work import Workbench
-from service.sheets import Content, read_rows
+from service.sheets import MEDIA_TYPES, Content, read_rows
 
 __all__ = [
+    "MEDIA_TYPES",
     "BatchOptions",
     "BatchPlan",
+    "BatchStream",
     "Content",
     "DaskPool",
     "Item",

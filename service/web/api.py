@@ -9,12 +9,12 @@ from service.model import Deadline, OnMissingGlyph, OutputFormat, RenderOptions,
 from service.web.answers import MEDIA_TYPES, document_answer, verdict_answer
 from service.web.clients import client_gone
 from service.web.context import services
+from service.web.parameters import flag, only_parameters
 
 BLUEPRINT = Blueprint("api", __name__, url_prefix="/v1")
 
 _SCHEMA_TYPE = "application/schema+json"
 _ON_MISSING_GLYPH: dict[str, OnMissingGlyph] = {"error": "error", "geta": "geta"}
-_BOOLEANS = {"true": True, "1": True, "false": False, "0": False}
 
 
 @BLUEPRINT.get("/templates")
@@ -50,10 +50,10 @@ def create_document(template_id: str) -> Response:
     """Render one document."""
     found = services()
     found.renderer.catalog.get(template_id)
-    _only_parameters({"format", "draft", "seal", "on_missing_glyph"})
+    only_parameters({"format", "draft", "seal", "on_missing_glyph"})
     output = _output_format()
     options = RenderOptions(
-        output, draft=_flag("draft"), seal=_flag("seal"), on_missing_glyph=_on_missing_glyph()
+        output, draft=flag("draft"), seal=flag("seal"), on_missing_glyph=_on_missing_glyph()
     )
     body = _json_body(found.settings.body_limit_bytes)
     document = found.renderer.render(
@@ -122,6 +122,7 @@ def _description(spec: TemplateSpec) -> dict[str, Any]:
             "schema": link("get_schema"),
             "sample": link("get_sample"),
             "documents": link("create_document"),
+            "batches": url_for("batches.create_batch", template_id=spec.template_id),
         },
     }
 
@@ -157,13 +158,6 @@ def _output_format() -> OutputFormat:
     return by_type[best]
 
 
-def _flag(name: str) -> bool:
-    value = request.args.get(name, "false").lower()
-    if value not in _BOOLEANS:
-        raise RequestError(f"参数 {name} 只能取 true 或 false。", code="bad-parameter")
-    return _BOOLEANS[value]
-
-
 def _on_missing_glyph() -> OnMissingGlyph | None:
     value = request.args.get("on_missing_glyph")
     if value is None:
@@ -171,12 +165,3 @@ def _on_missing_glyph() -> OnMissingGlyph | None:
     if value not in _ON_MISSING_GLYPH:
         raise RequestError("参数 on_missing_glyph 只能取 error 或 geta。", code="bad-parameter")
     return _ON_MISSING_GLYPH[value]
-
-
-def _only_parameters(known: set[str]) -> None:
-    unknown = sorted(set(request.args) - known)
-    if unknown:
-        names = "、".join(name[:40] for name in unknown[:5])
-        raise RequestError(
-            f"没有名为 {names} 的参数，可用的有：{'、'.join(sorted(known))}。", code="bad-parameter"
-        )

@@ -10,7 +10,7 @@ from flask import Flask, Response, g, request
 
 from service.bootstrap import Services
 from service.isolation.memory import Thrift
-from service.web import api, docs, metrics, offline, ops, pages, problems, staff, upload, wellknown
+from service.web import api, batches, docs, metrics, offline, ops, pages, problems, staff, upload, wellknown
 from service.web.context import SERVICES
 from service.web.origin import refuse_cross_site
 
@@ -51,6 +51,7 @@ def create_app(services: Services) -> Flask:
     problems.register(app)
     for blueprint in (
         api.BLUEPRINT,
+        batches.BLUEPRINT,
         pages.BLUEPRINT,
         staff.BLUEPRINT,
         upload.BLUEPRINT,

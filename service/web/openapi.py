@@ -7,6 +7,7 @@ from typing import Any
 from service import __version__
 from service.model import TemplateSpec, VerdictCode
 from service.web.answers import MEDIA_TYPES
+from service.web.openapi_batches import batch_operation
 from service.web.problems import MEDIA_TYPE
 
 _HEADERS = {
@@ -47,6 +48,9 @@ def build_openapi(templates: Iterable[TemplateSpec], base_url: str) -> dict[str,
         name = f"template-{spec.template_id}"
         schemas[name] = _component(spec.schema, name)
         paths[f"/v1/documents/{spec.template_id}"] = {"post": _document_operation(spec, name)}
+        paths[f"/v1/batches/{spec.template_id}"] = {
+            "post": batch_operation(spec, name, _problems(*_PROBLEMS))
+        }
     paths.update(_template_paths())
     paths.update(_verify_paths())
     paths.update(_wellknown_paths())

@@ -75,7 +75,11 @@ def test_openapi_is_valid_and_names_every_route(server: Server) -> None:
     OpenAPIV31SpecValidator(document).validate()
     assert document["openapi"].startswith("3.1")
     assert set(document["paths"]) == {
-        *(f"/v1/documents/{item['id']}" for item in server.get("/v1/templates").json["templates"]),
+        *(
+            f"/v1/{kind}/{item['id']}"
+            for item in server.get("/v1/templates").json["templates"]
+            for kind in ("documents", "batches")
+        ),
         "/v1/templates",
         "/v1/templates/{template_id}",
         "/v1/templates/{template_id}/schema",

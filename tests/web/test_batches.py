@@ -1,0 +1,160 @@
+"""Batches over real HTTP: checked as a whole, streamed, stopped when nobody waits."""
+
+import base64
+import csv
+import http.client
+import io
+import json
+import zipfile
+from typing import Any
+
+import pypdf
+import pytest
+
+from service.pdf import render_pages
+from service.verification import decode_symbols
+from tests.conftest import FIXTURES
+from tests.serving import Answer, Server, wait_until
+
+pytestmark = pytest.mark.libreoffice
+NOTICE = json.loads((FIXTURES / "notice" / "minimal.json").read_text("utf-8"))
+PLAN_FORM = json.loads((FIXTURES / "plan-form" / "minimal.json").read_text("utf-8"))
+LABELS = json.loads((FIXTURES / "plaque-labels" / "sheet-and-one.json").read_text("utf-8"))["labels"]
+
+
+def notices(count: int) -> list[dict[str, Any]]:
+    return [{**NOTICE, "title": f"关于第{number}项工作的通知"} for number in range(count)]
+
+
+def report_of(answer: Answer) -> dict[str, Any]:
+    with zipfile.ZipFile(io.BytesIO(answer.body)) as archive:
+        assert archive.testzip() is None
+        found: dict[str, Any] = json.loads(archive.read("report.json"))
+        assert {item["file"] for item in found["items"] if item["status"] == "ok"} == {
+            name for name in archive.namelist() if name.endswith(".pdf")
+        }
+    return found
+
+
+def events(answer: Answer) -> list[dict[str, Any]]:
+    return [json.loads(line) for line in answer.body.splitlines()]
+
+
+def test_documents_come_as_a_zip_with_a_report(server: Server) -> None:
+    answer = server.post_json("/v1/batches/notice", notices(4))
+    assert (answer.status, answer.type) == (200, "application/zip"), answer.body
+    assert "%E9%80%9A%E7%9F%A54%E4%BB%BD.zip" in answer.headers["content-disposition"]
+    report = report_of(answer)
+    assert (report["done"], report["failed"]) == (4, 0)
+    assert sorted(item["row"] for item in report["items"]) == [0, 1, 2, 3]
+    with zipfile.ZipFile(io.BytesIO(answer.body)) as archive:
+        by_row = {item["row"]: archive.read(item["file"]) for item in report["items"]}
+    for row, pdf in by_row.items():
+        verdict = server.upload("/v1/verify", "a.pdf", pdf).json
+        assert (verdict["verdict"], verdict["claims"]["title"]) == ("EXACT", f"关于第{row}项工作的通知")
+
+
+def test_all_faults_come_at_once_before_anything_is_made(server: Server) -> None:
+    rows = notices(3)
+    rows[1]["issued_on"] = "2026-02-30"
+    del rows[2]["issuer"]
+    answer = server.post_json("/v1/batches/notice", rows)
+    assert (answer.status, answer.type) == (422, "application/problem+json")
+    assert [fault["pointer"] for fault in answer.json["errors"]] == ["/1/issued_on", "/2/issuer"]
+    answer = server.post_json("/v1/batches/notice?on_error=skip", rows)
+    report = report_of(answer)
+    assert (report["done"], report["failed"]) == (1, 2)
+    failed = {item["row"]: item["message"] for item in report["items"] if item["status"] == "failed"}
+    assert set(failed) == {1, 2}
+    assert "成文日期" in failed[1]
+
+
+def test_events_tell_of_each_item_and_end_with_the_file(server: Server) -> None:
+    answer = server.post_json("/v1/batches/notice?merge=true", notices(3), Accept="application/x-ndjson")
+    assert (answer.status, answer.type) == (200, "application/x-ndjson")
+    *progress, result = events(answer)
+    assert [(item["event"], item["status"]) for item in progress] == [("progress", "ok")] * 3
+    assert {item["row"] for item in progress} == {0, 1, 2}
+    assert (result["event"], result["done"], result["total"], result["failed"]) == ("result", 3, 3, 0)
+    pdf = base64.b64decode(result["content"])
+    assert len(pdf) == result["size"]
+    text = [page.extract_text().replace("\n", "") for page in pypdf.PdfReader(io.BytesIO(pdf)).pages]
+    assert [f"第{number}项" in text[number].replace(" ", "") for number in range(3)] == [True] * 3
+
+
+def test_labels_from_an_uploaded_csv_are_one_pdf(server: Server) -> None:
+    stream = io.StringIO()
+    writer = csv.DictWriter(stream, LABELS[0])
+    writer.writeheader()
+    writer.writerows(LABELS)
+    path = "/v1/batches/plaque-labels?merge=true&sheet=L7165&copies=2&order=column"
+    answer = server.upload(path, "名单.csv", stream.getvalue().encode("gb18030"))
+    assert (answer.status, answer.type) == (200, "application/pdf"), answer.body
+    assert answer.headers["x-failed-items"] == "0"
+    pages = list(render_pages(answer.body, 200))
+    assert len(pages) == 7
+    assert len({url for page in pages for url in decode_symbols(page)}) == 25
+
+
+def test_labels_from_50_plan_forms_carry_their_forms_addresses(server: Server) -> None:
+    forms = []
+    for number in range(50):
+        contact = {**PLAN_FORM["contact"], "name": f"联络员{number:02d}", "mobile": f"010-0000-{number:06b}"}
+        address = {"text": f"云江省云州市不存在路{number}号", "postcode": f"{number:06b}"}
+        host = {"name": f"云州市第{number}科技馆"}
+        award = {"award": "excellent_organizer", "plaque_no": f"2026-{number:03d}"}
+        forms.append(PLAN_FORM | {"contact": contact, "mailing_address": address, "host": host} | award)
+    answer = server.post_json("/v1/batches/plaque-labels?merge=true&sheet=thermal-76x130", forms)
+    assert answer.status == 200, answer.body
+    pages = pypdf.PdfReader(io.BytesIO(answer.body)).pages
+    assert len(pages) == 50
+    for number, page in enumerate(pages):
+        text = "".join(page.extract_text().split())
+        for words in (
+            f"联络员{number:02d}",
+            f"010-0000-{number:06b}",
+            f"不存在路{number}号",
+            f"第{number}科技馆",
+            f"{number:06b}",
+        ):
+            assert words in text, (number, words, text)
+
+
+def test_parameters_are_refused_by_name(server: Server) -> None:
+    cases = {
+        "notice?sheet=L7163": (400, "sheet"),
+        "notice?on_error=ignore": (400, "on_error"),
+        "notice?format=odt": (406, "format"),
+        "notice?merge=true&format=docx": (400, "merge"),
+        "plaque-labels?start_at=0": (400, "start_at"),
+        "plaque-labels?start_at=15": (422, "起始标签"),
+        "plaque-labels?sheet=L1": (422, "标签纸"),
+        "plaque-labels?offset_x_mm=nan": (400, "offset_x_mm"),
+        "nothing": (404, "nothing"),
+    }
+    for path, (status, words) in cases.items():
+        answer = server.post_json(f"/v1/batches/{path}", notices(1))
+        assert (answer.status, answer.type) == (status, "application/problem+json"), path
+        assert words in answer.json["detail"] + json.dumps(answer.json["errors"], ensure_ascii=False), path
+    assert server.post_json("/v1/batches/notice", []).json["type"].endswith("empty")
+
+
+def test_work_stops_when_the_client_has_gone(server: Server) -> None:
+    connection = http.client.HTTPConnection("127.0.0.1", server.port, timeout=120)
+    body = json.dumps(notices(400), ensure_ascii=False).encode()
+    connection.request("POST", "/v1/batches/notice", body, {"Content-Type": "application/json"})
+    answer = connection.getresponse()
+    assert answer.read(100).startswith(b"PK")
+    answer.close()
+    connection.close()
+
+    def ended() -> dict[str, Any] | None:
+        lines = [json.loads(line) for line in server.log.splitlines() if '"batch ended"' in line]
+        return next((line for line in lines if line["total"] == 400), None)
+
+    wait_until(ended, 20, "the batch ends")
+    line = ended()
+    assert line is not None
+    assert line["done"] < 400
+    assert server.jobs_left() == []
+    assert server.post_json("/v1/documents/notice", NOTICE).status == 200
