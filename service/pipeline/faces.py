@@ -4,7 +4,13 @@ Left to itself, LibreOffice asks fontconfig for one face that has all characters
 keeps in a cache what had no answer. Two rare characters from different faces in one line, or a piece that ends
 between the halves of a surrogate pair, and it draws a whole line as "glyph missing" although a face for every
 character is there (seen with 25.2). So nothing is left to it: a run is parted around a character that its font
-lacks, and the part names the face of the chain that has it. The docx that is handed out keeps its fonts.
+lacks, and the part names the face of the chain that has it.
+
+And since 24.2 it shrinks the blanks of a justified line to fit one more character in, as Word 2013 does; where
+the letters stand closer than usual, as 28 to a line must, the punctuation mark that it fitted in is then not
+drawn at all. Documents that say they are of Word 2010 are spared that.
+
+The docx that is handed out keeps its fonts and its year.
 """
 
 import copy
@@ -27,6 +33,11 @@ _W = "{http://schemas.openxmlformats.org/wordprocessingml/2006/main}"
 _SPACE = "{http://www.w3.org/XML/1998/namespace}space"
 _FLOWS = re.compile(r"word/(?:document|header\d*|footer\d*|footnotes|endnotes)\.xml")
 _STYLES = "word/styles.xml"
+_SETTINGS = "word/settings.xml"
+_SHRINKING = re.compile(rb'(<w:compatSetting\b[^>]*"compatibilityMode"[^>]*\bw:val=")15"')
+_JUSTIFIED = b'<w:jc w:val="both"'
+_TIGHT = re.compile(rb'<w:spacing\b[^>]*\bw:val="-')
+_CELL_MARGIN = re.compile(rb'<w:tblCellMar>(?:(?!</w:tblCellMar>).)*<w:(?:left|start)\b[^>]*w:w="[1-9]', re.S)
 _ASCII = bytes(range(0x80))
 _FACES = ("ascii", "hAnsi", "eastAsia", "cs")
 _PARSER = etree.XMLParser(resolve_entities=False, no_network=True, load_dtd=False, huge_tree=True)
@@ -96,30 +107,48 @@ class FacedConverter:
 
 
 def name_faces(docx: bytes, faces: Faces) -> bytes:
-    """Part runs around characters that their fonts lack and name the faces that have them.
+    """Part runs around characters that their fonts lack and name the faces that have them; keep all punctuation.
 
     Args:
         docx: A filled document; what is no docx is left for the converter to refuse.
         faces: Which face draws what.
 
     Returns:
-        The same bytes where no character is rare; else a docx with the same text.
+        The same bytes where there is nothing to mend; else a docx with the same text.
     """
     try:
         parts = read_zip(docx, ArchiveLimits())
     except UnsafeArchive:
         return docx
+    if "word/document.xml" not in parts:
+        return docx
     rare = {name: _rare_in(parts[name], faces) for name in parts if _FLOWS.fullmatch(name)}
-    parted = False
+    changed = _keep_blanks(parts)
     try:
         for name in [name for name, chars in rare.items() if chars]:
             root = etree.fromstring(parts[name], _PARSER)
             if _name_in(root, rare[name], _styles(parts.get(_STYLES, b"")), faces):
                 parts[name] = etree.tostring(root, xml_declaration=True, encoding="UTF-8", standalone=True)
-                parted = True
+                changed = True
     except etree.XMLSyntaxError:
         return docx
-    return write_docx(parts) if parted else docx
+    return write_docx(parts) if changed else docx
+
+
+def _keep_blanks(parts: dict[str, bytes]) -> bool:
+    """Have justified lines of tight letters keep their blanks.
+
+    Word 2010 hangs a table's cell margin out of the type area, so a document with such tables stays as it is.
+    """
+    texts = (parts.get(_STYLES, b""), parts["word/document.xml"])
+    is_tight = any(_JUSTIFIED in text for text in texts) and any(map(_TIGHT.search, texts))
+    if not is_tight or any(map(_CELL_MARGIN.search, texts)):
+        return False
+    settings = parts.get(_SETTINGS, b"")
+    kept = _SHRINKING.sub(rb'\g<1>14"', settings)
+    if kept != settings:
+        parts[_SETTINGS] = kept
+    return kept != settings
 
 
 def _rare_in(content: bytes, faces: Faces) -> frozenset[str]:

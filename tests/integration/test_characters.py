@@ -117,6 +117,16 @@ def test_rare_characters_in_a_title_are_as_heavy_as_the_title(
     assert list(faults(drawn, "方正小标宋简体", table, outlines)) == []
 
 
+def test_no_mark_is_lost_at_the_end_of_a_justified_line(services: Services) -> None:
+    # Each start puts other marks at the ends of lines, with digits whose gaps a line could be shrunk by.
+    sentence = "全市科学技术促进会系统按照统一部署，广泛开展活动，组织服务队126支，走访村（社区）638个，解决技术难题1127项，受到广大群众欢迎。"
+    body = [{"level": 0, "text": "会" * start + sentence * 2} for start in range(28)]
+    pdf = notice(services, body=body)
+    drawn = [item.char for item in drawn_characters(pdf)]
+    assert drawn.count("，") == 28 * 2 * sentence.count("，")
+    assert drawn.count("。") == 28 * 2
+
+
 @pytest.mark.parametrize("char", ["\U00030000", "\U0002ebf0", "\U000323af", "\U0002a6de\U0003134a"])
 def test_what_no_face_has_is_refused_by_name(services: Services, char: str) -> None:
     with pytest.raises(InvalidRequest) as refused:
