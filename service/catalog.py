@@ -14,12 +14,12 @@ from service.archive import read_docx
 from service.errors import ServiceError, TemplateError, UnknownTemplate
 from service.model import (
     FactRule,
-    PageRule,
     QrRule,
     SealRule,
     TemplateSpec,
     VerifyRule,
 )
+from service.pagerules import Area, LayoutRule, PageRule, SignatureRule
 from service.rules import DataRule, NotAfter, Stages, WordLimit
 
 _POINTER = r"^(/[^/]+)+$"
@@ -122,6 +122,34 @@ class _NotAfter(_Rule):
 _AnyRule = Annotated[_WordLimit | _TotalWordLimit | _Stages | _NotAfter, Field(discriminator="kind")]
 
 
+class _Area(_Strict):
+    left: float = Field(ge=0, le=300)
+    top: float = Field(ge=0, le=300)
+    right: float = Field(gt=0, le=450)
+    bottom: float = Field(gt=0, le=450)
+
+
+class _Signature(_Strict):
+    name: _Pointer
+    date: _Pointer
+    lines_above: int = Field(2, ge=1, le=10)
+    text: tuple[_Pointer, ...] = Field(min_length=1)
+
+
+class _Contract(_Strict):
+    area_mm: _Area
+    qr_page: int = Field(1, ge=1, le=5_000)
+    first_page: tuple[Annotated[str, Field(min_length=1)], ...] = ()
+    before: tuple[_Pointer, ...] = ()
+    signature: _Signature | None = None
+    foot: tuple[_Pointer, ...] = ()
+
+    def made(self) -> LayoutRule:
+        signature = SignatureRule(**self.signature.model_dump()) if self.signature else None
+        area = Area(**self.area_mm.model_dump())
+        return LayoutRule(area, self.qr_page, self.first_page, self.before, signature, self.foot)
+
+
 class _Manifest(_Strict):
     title: str = Field(min_length=1)
     version: int = Field(ge=1, le=65_535)
@@ -133,6 +161,7 @@ class _Manifest(_Strict):
     qr: _Qr
     seal: _Seal | None = None
     rules: tuple[_AnyRule, ...] = ()
+    contract: _Contract | None = None
 
 
 class Catalog:
@@ -250,6 +279,7 @@ def load_template(folder: Path) -> TemplateSpec:
         rules=tuple(rule.made() for rule in manifest.rules),
         layout=manifest.layout,
         seal=SealRule(**manifest.seal.model_dump()) if manifest.seal else None,
+        contract=manifest.contract.made() if manifest.contract else None,
     )
 
 

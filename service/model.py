@@ -9,6 +9,7 @@ from pathlib import Path
 from typing import Any, Literal
 
 from service.errors import Fault
+from service.pagerules import LayoutRule, PageRule
 from service.rules import DataRule
 
 # Upper bounds, in seconds, of the classes that a conversion's time is counted in.
@@ -152,14 +153,6 @@ class SealRule:
 
 
 @dataclass(frozen=True, slots=True)
-class PageRule:
-    """How many pages a rendered document may have."""
-
-    minimum: int
-    maximum: int
-
-
-@dataclass(frozen=True, slots=True)
 class TemplateSpec:
     """One template folder, loaded and checked.
 
@@ -180,6 +173,7 @@ class TemplateSpec:
         rules: What the schema cannot say of the data.
         layout: ``document``, or ``labels`` for a template of one label that is repeated over sheets.
         seal: Where a seal picture goes; ``None`` has no place for one.
+        contract: What its pages must look like; ``None`` leaves that to its owner.
     """
 
     template_id: str
@@ -198,6 +192,7 @@ class TemplateSpec:
     rules: tuple[DataRule, ...] = ()
     layout: Literal["document", "labels"] = "document"
     seal: SealRule | None = None
+    contract: LayoutRule | None = None
 
 
 @dataclass(frozen=True, slots=True)

@@ -79,7 +79,12 @@ class TextLine:
 
 
 @contextmanager
-def _opened(pdf: bytes) -> Iterator[Any]:
+def opened(pdf: bytes) -> Iterator[Any]:
+    """Open a PDF, for one thread at a time.
+
+    Raises:
+        NotVerifiable: The file cannot be read.
+    """
     with _PDFIUM:
         try:
             document = pypdfium2.PdfDocument(pdf)
@@ -99,7 +104,7 @@ def page_count(pdf: bytes) -> int:
     Raises:
         NotVerifiable: The file cannot be read.
     """
-    with _opened(pdf) as document:
+    with opened(pdf) as document:
         return len(document)
 
 
@@ -126,7 +131,7 @@ def page_texts(pdf: bytes, limits: PdfLimits | None = None) -> list[str]:
     Raises:
         NotVerifiable: The file cannot be read or is over a limit.
     """
-    with _opened(pdf) as document:
+    with opened(pdf) as document:
         _check_limits(document, limits or PdfLimits())
         pages = []
         for page in document:
@@ -144,7 +149,7 @@ def printed_lines(pdf: bytes) -> list[list[TextLine]]:
         pdf: A file of our own making.
     """
     pages = []
-    with _opened(pdf) as document:
+    with opened(pdf) as document:
         for page in document:
             textpage = page.get_textpage()
             pages.append(list(_lines(textpage)))
@@ -180,7 +185,7 @@ def picture_sizes(pdf: bytes) -> list[tuple[int, int]]:
         NotVerifiable: The file cannot be read.
     """
     sizes = []
-    with _opened(pdf) as document:
+    with opened(pdf) as document:
         for page in document:
             for item in page.get_objects(filter=[pypdfium2.raw.FPDF_PAGEOBJ_IMAGE]):
                 sizes.append(item.get_px_size())
@@ -202,7 +207,7 @@ def find_pictures(pdf: bytes, sizes_px: Sequence[tuple[int, int]]) -> list[Pictu
         SealError: One is missing, or there more than once.
     """
     spots: dict[tuple[int, int], list[PictureSpot]] = {size: [] for size in sizes_px}
-    with _opened(pdf) as document:
+    with opened(pdf) as document:
         for number, page in enumerate(document):
             for item in page.get_objects(filter=[pypdfium2.raw.FPDF_PAGEOBJ_IMAGE]):
                 if (size := tuple(item.get_px_size())) in spots:
@@ -219,7 +224,7 @@ def find_pictures(pdf: bytes, sizes_px: Sequence[tuple[int, int]]) -> list[Pictu
 
 def render_spots(pdf: bytes, spots: Sequence[PictureSpot], dpi: int) -> Iterator[Image.Image]:
     """Rasterise the places of pictures one after the other, in grey; file and page are opened once."""
-    with _opened(pdf) as document:
+    with opened(pdf) as document:
         for number, group in groupby(spots, key=lambda spot: spot.page):
             page = document[number]
             try:
@@ -257,7 +262,7 @@ def render_pages(
         NotVerifiable: The file cannot be read or is over a limit.
     """
     bounds = limits or PdfLimits()
-    with _opened(pdf) as document:
+    with opened(pdf) as document:
         _check_limits(document, bounds)
         for page in document:
             width, height = page.get_size()
@@ -277,7 +282,7 @@ def is_scan(pdf: bytes) -> bool:
     Raises:
         NotVerifiable: The file cannot be read.
     """
-    with _opened(pdf) as document:
+    with opened(pdf) as document:
         for page in document:
             try:
                 if _is_recognised(page):
@@ -323,7 +328,7 @@ def page_pngs(pdf: bytes, dpi: int, pages: Sequence[int]) -> list[bytes]:
         PNG files.
     """
     pictures = []
-    with _opened(pdf) as document:
+    with opened(pdf) as document:
         for number in pages:
             if number < len(document):
                 page = document[number]

@@ -1,15 +1,33 @@
 """Data to docx: one document, or one label repeated over sheets; and which items of it are sealed one by one."""
 
-from collections.abc import Mapping, Sequence
-from dataclasses import dataclass
+from collections.abc import Iterator, Mapping, Sequence
+from dataclasses import dataclass, replace
 from typing import Any
 
 from service.docx import placeholder_png, placeholder_size, set_pictures
 from service.errors import LayoutOverflow
 from service.fill import award_name, fill_docx
-from service.labels import compose_sheet, geometry_of, plan_sheet
+from service.labels import LabelSheet, compose_sheet, geometry_of, plan_sheet
 from service.model import TemplateSpec
+from service.pdf.printed import Box
 from service.pipeline.naming import pick
+
+_INSIDE_MM = 0.3  # so that labels without a gap keep their text apart
+
+
+@dataclass(frozen=True, slots=True)
+class PlacedLabel:
+    """A label where it must be printed.
+
+    Attributes:
+        page: Page index from 0.
+        box: Its place on the paper.
+        text: All that is printed on it.
+    """
+
+    page: int
+    box: Box
+    text: str
 
 
 @dataclass(frozen=True, slots=True)
@@ -21,12 +39,14 @@ class Filled:
         items: Values of what is sealed one by one, as printed; ``None`` when the document is sealed as a whole.
         placeholders: Size in pixels of each placeholder.
         pages: How many pages it must have; ``None`` leaves that to the page rule.
+        labels: Where each label of a sheet stands, and its text.
     """
 
     docx: bytes
     items: Sequence[Mapping[str, Any]] | None
     placeholders: Sequence[tuple[int, int]]
     pages: int | None = None
+    labels: Sequence[PlacedLabel] = ()
 
     def check_pages(self, pages: int) -> None:
         """Refuse a number of pages other than the planned one.
@@ -65,7 +85,23 @@ def _labels(spec: TemplateSpec, data: Mapping[str, Any], extras: Mapping[str, An
     values = {"rows": sheet.rows, "calibration": calibration}
     docx = fill_docx(compose_sheet(spec.docx, sheet), values, extras)
     items = [{**label, "award": award_name(label["award"])} for label in data["labels"]]
-    return _separated(spec, docx, items, pages=sheet.pages + calibration)
+    filled = _separated(spec, docx, items, pages=sheet.pages + calibration)
+    return replace(filled, labels=tuple(_placed(sheet, first_page=int(calibration))))
+
+
+def _placed(sheet: LabelSheet, *, first_page: int) -> Iterator[PlacedLabel]:
+    geometry = sheet.geometry
+    fitted = (label for row in sheet.rows for label in row.labels)
+    for index, label in enumerate(fitted):
+        if label is None:
+            continue
+        page, place = divmod(index, geometry.per_page)
+        x, y = geometry.place(place)
+        left, top = x + sheet.offset_x + _INSIDE_MM, y + sheet.offset_y + _INSIDE_MM
+        right = x + sheet.offset_x + geometry.width - _INSIDE_MM
+        bottom = y + sheet.offset_y + geometry.height - _INSIDE_MM
+        text = "".join(line.text for line in (*label.upper, *label.beside))
+        yield PlacedLabel(first_page + page, Box(left, top, right, bottom), text)
 
 
 def _separated(

@@ -5,11 +5,13 @@ import json
 import time
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
-from dataclasses import asdict, dataclass, field
+from dataclasses import asdict, dataclass, field, replace
+from functools import partial
 from typing import Any
 from urllib.parse import urlsplit
 
 from service.archive import write_docx
+from service.carry import carry_lines
 from service.catalog import Catalog
 from service.convert import Cancelled, Converter, Priority
 from service.errors import ConverterUnavailable
@@ -22,10 +24,11 @@ from service.model import (
     RenderOptions,
     Submission,
 )
-from service.pipeline.filling import fill
+from service.pipeline.contract import LoneSignature, squeezed
+from service.pipeline.filling import Filled, fill
 from service.pipeline.naming import file_stem
 from service.pipeline.official_seal import SealProvider
-from service.pipeline.sealing import Sealer
+from service.pipeline.sealing import Sealed, Sealer
 from service.schema import Validator, code_point, parse_json
 from service.verification import KeyRing
 
@@ -191,11 +194,9 @@ class Renderer:
         with clock.stage("fill"):
             picture, warnings = self.sealer.picture_for(spec, submission, options)
             filled = fill(spec, submission.data, self.extras(draft))
-        with clock.stage("convert"):
-            pdf = self._convert(filled.docx, template_id, deadline, options, warnings, priority, cancelled)
-        with clock.stage("seal"):
-            sealed = self.sealer.seal(spec, submission.data, filled, pdf, draft=draft, picture=picture)
-            warnings += sealed.warnings
+        convert = partial(self._convert, template_id, deadline, options, warnings, priority, cancelled)
+        seal = partial(self.sealer.seal, spec, submission.data, draft=draft, picture=picture)
+        sealed = _sealed(filled, convert, seal, clock)
         with clock.stage("sign"):
             wanted = sealed.pdf and options.is_signed
             finished = self.sealer.sign(sealed.pdf, warnings) if wanted else sealed.pdf
@@ -207,7 +208,7 @@ class Renderer:
             pdf=finished,
             pages=sealed.pages,
             file_stem=file_stem(spec.file_name, submission.data, spec.title),
-            warnings=tuple(warnings),
+            warnings=(*warnings, *sealed.warnings),
             timings_s=clock.seconds,
             items=sealed.items,
             missing=submission.missing,
@@ -239,13 +240,13 @@ class Renderer:
 
     def _convert(
         self,
-        docx: bytes,
         template_id: str,
         deadline: Deadline,
         options: RenderOptions,
         warnings: list[str],
         priority: Priority,
         cancelled: Cancelled | None,
+        docx: bytes,
     ) -> bytes:
         try:
             return self.converter.convert(
@@ -265,3 +266,28 @@ def _named(missing: MissingGlyph) -> dict[str, Any]:
         "code_point": code_point(missing.character),
         "positions": list(missing.positions),
     }
+
+
+def _sealed(
+    filled: Filled, convert: Callable[[bytes], bytes], seal: Callable[[Filled, bytes], Sealed], clock: _Clock
+) -> Sealed:
+    """Convert and seal; once more with a few lines carried over where the signature would stand alone."""
+    with clock.stage("convert"):
+        pdf = convert(filled.docx)
+    with clock.stage("seal"):
+        try:
+            return seal(filled, pdf)
+        except LoneSignature as lone:
+            filled = _carried(filled, lone)
+    with clock.stage("convert"):
+        pdf = convert(filled.docx)
+    with clock.stage("seal"):
+        return seal(filled, pdf)
+
+
+def _carried(filled: Filled, lone: LoneSignature) -> Filled:
+    """Return the docx with more text on the page of its signature; raise the refusal where that cannot be."""
+    docx = carry_lines(filled.docx, lone.lines, lone.name, lone.date, squeezed)
+    if docx is None:
+        raise lone
+    return replace(filled, docx=docx)

@@ -15,15 +15,14 @@ from service.model import Claims, OutputFormat, RenderOptions, SealedItem, Submi
 from service.pdf import (
     PictureSpot,
     find_pictures,
-    page_count,
-    pdf_text,
     render_spots,
 )
 from service.pdf.finish import EPOCH, FinishedPdf, PdfStamp, finish_pdf
+from service.pdf.printed import read_printed
 from service.pdf.seal_picture import SealPicture, SealStamp
 from service.pdf.sheets import Picture, stamp_sheets
 from service.pdf.sign import sign_pdf
-from service.pipeline.contract import check_pages, check_text
+from service.pipeline.contract import check_labels, check_layout, check_pages, check_text
 from service.pipeline.filling import Filled
 from service.pipeline.naming import as_text, pick
 from service.pipeline.official_seal import SealProvider, place_seal
@@ -271,11 +270,13 @@ def _check_symbols(
 
 def _checked(spec: TemplateSpec, data: Mapping[str, Any], filled: Filled, pdf: bytes) -> tuple[int, str]:
     """Return the number of pages and the text of a page that keeps to its template's rules."""
-    pages, text = page_count(pdf), pdf_text(pdf)
-    filled.check_pages(pages)
-    check_pages(spec, data, pages)
+    text, pages = read_printed(pdf)
+    filled.check_pages(len(pages))
+    check_pages(spec, data, len(pages))
+    check_layout(spec, data, text, pages)
+    check_labels(data, filled.labels, pdf)
     check_text(data, text)
-    return pages, text
+    return len(pages), text
 
 
 def _with_symbols(spec: TemplateSpec, filled: Filled, seals: Sequence[Seal]) -> bytes:

@@ -154,6 +154,17 @@ def _fits(pattern: str, name: str) -> bool:
     return compile_pattern(pattern).search(name) is not None
 
 
+def field_name(schema: Node, pointer: str) -> str:
+    """Return the Chinese name of the place that a JSON Pointer names, e.g. ``「正文」第 3 项「文字」``.
+
+    Args:
+        schema: A schema that `check_schema` has accepted.
+        pointer: To a value that keeps to the schema.
+    """
+    steps = (step.replace("~1", "/").replace("~0", "~") for step in pointer.split("/")[1:])
+    return name_of(SchemaMap(schema).root, [int(step) if step.isdecimal() else step for step in steps])
+
+
 def name_of(root: Place, path: Sequence[PathKey]) -> str:
     """Return the Chinese name of a place, e.g. ``「正文」第 3 项「文字」``.
 

@@ -1,0 +1,154 @@
+"""Where the text of a PDF stands: lines, the pieces they are set in, rules and pictures, in millimetres."""
+
+from collections.abc import Iterator, Sequence
+from ctypes import byref, c_double, c_float
+from dataclasses import dataclass
+from typing import Any, NamedTuple
+
+import pypdfium2.raw as pdfium
+
+from service.pdf.read import opened
+
+_MM = 25.4 / 72
+_THIN_MM = 1.2  # bounds of a line of 1.5 pt are twice as high
+
+
+class Box(NamedTuple):
+    """A rectangle, mm from the page's top left corner."""
+
+    left: float
+    top: float
+    right: float
+    bottom: float
+
+    def overlap(self, other: "Box") -> tuple[float, float]:
+        """Return width and height of what two rectangles share; zero or less when they are apart."""
+        return (
+            min(self.right, other.right) - max(self.left, other.left),
+            min(self.bottom, other.bottom) - max(self.top, other.top),
+        )
+
+
+@dataclass(frozen=True, slots=True)
+class PrintedLine:
+    """Text on one line, table cells side by side included.
+
+    Attributes:
+        box: Around the ink.
+        pieces: Around each run of it that was set at once.
+        text: What it says.
+    """
+
+    box: Box
+    pieces: tuple[Box, ...]
+    text: str
+
+
+@dataclass(frozen=True, slots=True)
+class PrintedPage:
+    """What a page shows.
+
+    Attributes:
+        width: Of the paper, mm.
+        height: Of the paper, mm.
+        lines: From the top.
+        rules: Thin straight lines, those of tables included.
+        pictures: Places of pictures.
+    """
+
+    width: float
+    height: float
+    lines: tuple[PrintedLine, ...]
+    rules: tuple[Box, ...]
+    pictures: tuple[Box, ...]
+
+
+def read_printed(pdf: bytes) -> tuple[str, tuple[PrintedPage, ...]]:
+    """Return the text of a file of our own making, as `pdf_text` does, and what each page shows.
+
+    Raises:
+        NotVerifiable: The file cannot be read.
+    """
+    texts, pages = [], []
+    with opened(pdf) as document:
+        for page in document:
+            width, height = page.get_size()
+            textpage = page.get_textpage()
+            texts.append(textpage.get_text_range())
+            lines = tuple(sorted(_lines(textpage, texts[-1], height), key=_upper_edge))
+            textpage.close()
+            pages.append(PrintedPage(width * _MM, height * _MM, lines, *_shapes(page.raw, height)))
+            page.close()
+    return "\n".join(texts), tuple(pages)
+
+
+def _upper_edge(line: PrintedLine) -> float:
+    return line.box.top
+
+
+def text_inside(pdf: bytes, places: Sequence[tuple[int, Box]]) -> list[str]:
+    """Return the text that touches each of some places.
+
+    Args:
+        pdf: A file of our own making.
+        places: Page index and rectangle; those of a page one after the other.
+
+    Raises:
+        NotVerifiable: The file cannot be read.
+    """
+    found = []
+    with opened(pdf) as document:
+        number, height = -1, 0.0
+        textpage: Any = None
+        for index, box in places:
+            if index != number:
+                page = document[index]
+                number, textpage, height = index, page.get_textpage(), page.get_size()[1]
+            left, right = box.left / _MM, box.right / _MM
+            top, bottom = height - box.top / _MM, height - box.bottom / _MM
+            found.append(textpage.get_text_bounded(left=left, bottom=bottom, right=right, top=top))
+    return found
+
+
+def _lines(textpage: Any, text: str, height: float) -> Iterator[PrintedLine]:
+    """Yield the lines that PDFium tells apart, each with the places of its runs."""
+    at = 0
+    for line in text.split("\r\n"):
+        first = pdfium.FPDFText_GetCharIndexFromTextIndex(textpage.raw, at)
+        length = len(line.encode("utf-16-le")) // 2
+        pieces = tuple(_pieces(textpage, first, length, height)) if line.strip() else ()
+        at += length + 2
+        if pieces:
+            lefts, tops, rights, bottoms = zip(*pieces, strict=True)
+            yield PrintedLine(Box(min(lefts), min(tops), max(rights), max(bottoms)), pieces, line)
+
+
+def _pieces(textpage: Any, first: int, count: int, height: float) -> Iterator[Box]:
+    left, top, right, bottom = c_double(), c_double(), c_double(), c_double()
+    edges = byref(left), byref(top), byref(right), byref(bottom)
+    # Counting selects what is then read one by one.
+    for number in range(pdfium.FPDFText_CountRects(textpage.raw, first, count)):
+        pdfium.FPDFText_GetRect(textpage.raw, number, *edges)
+        box = Box(
+            left.value * _MM, (height - top.value) * _MM, right.value * _MM, (height - bottom.value) * _MM
+        )
+        if box.right > box.left and box.bottom > box.top:
+            yield box
+
+
+def _shapes(page: Any, height: float) -> tuple[tuple[Box, ...], tuple[Box, ...]]:
+    rules, pictures = [], []
+    edges = c_float(), c_float(), c_float(), c_float()
+    for number in range(pdfium.FPDFPage_CountObjects(page)):
+        item = pdfium.FPDFPage_GetObject(page, number)
+        kind = pdfium.FPDFPageObj_GetType(item)
+        if kind not in (pdfium.FPDF_PAGEOBJ_PATH, pdfium.FPDF_PAGEOBJ_IMAGE):
+            continue
+        pdfium.FPDFPageObj_GetBounds(item, *(byref(edge) for edge in edges))
+        left, bottom, right, top = (edge.value for edge in edges)
+        box = Box(left * _MM, (height - top) * _MM, right * _MM, (height - bottom) * _MM)
+        if kind == pdfium.FPDF_PAGEOBJ_IMAGE:
+            pictures.append(box)
+        elif min(box.right - box.left, box.bottom - box.top) < _THIN_MM:
+            rules.append(box)
+    return tuple(rules), tuple(pictures)
