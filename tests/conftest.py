@@ -16,6 +16,7 @@ ROOT = Path(__file__).resolve().parent.parent
 FIXTURES = ROOT / "fixtures"
 REFUSED = FIXTURES / "plaque-labels" / "address-too-long.json"  # it is there to be refused
 REQUESTS = sorted({*FIXTURES.glob("*/*.json"), *(ROOT / "templates/docx").glob("*/sample.json")} - {REFUSED})
+PUBLIC_URL = "https://v.example.gov.cn"
 Rendered = Callable[[Path], RenderedDocument]
 NEEDED = {"libreoffice": ("soffice", "fc-match"), "browser": ("chromium",), "java": ("java",)}
 
@@ -45,7 +46,7 @@ def settings(tmp_path_factory: pytest.TempPathFactory) -> Settings:
         {
             "state_dir": folder / "var",
             "work_dir": folder / "work",
-            "public_url": "https://v.example.gov.cn",
+            "public_url": PUBLIC_URL,
             "converters": 2,
         }
     )

@@ -30,6 +30,7 @@ EPOCH = date(2020, 1, 1)
 """Stands in for the date of a document that has none."""
 
 _LANGUAGE = "zh-CN"
+_CODE_SPOKEN = "核验二维码：扫描后可以核对本件的真伪"
 _XMP_DATE = re.compile(rb"(<xmp:(CreateDate|ModifyDate|MetadataDate)>)[^<]*(</xmp:\2>)")
 _ICC_DATE = slice(24, 36)
 _ICC_PROFILE_ID = slice(84, 100)
@@ -77,13 +78,14 @@ class FinishedPdf:
     loose_fonts: frozenset[str]
 
 
-def finish_pdf(pdf: bytes, *stamps: PdfStamp, seal: SealStamp | None = None) -> FinishedPdf:
+def finish_pdf(pdf: bytes, *stamps: PdfStamp, seal: SealStamp | None = None, marker: str = "") -> FinishedPdf:
     """Swap each placeholder for its QR and make everything that varies constant, in one rewrite.
 
     Args:
         pdf: LibreOffice's output.
         stamps: What to put in; the first has the date.
         seal: The seal picture to lay over the text, if there is one.
+        marker: Alternative text of the placeholders.
 
     Returns:
         The finished file.
@@ -105,6 +107,7 @@ def finish_pdf(pdf: bytes, *stamps: PdfStamp, seal: SealStamp | None = None) -> 
         _replace_picture(writer, found[0], stamp)
     if seal is not None:
         lay_seal(writer, seal)
+    _name_codes(writer, marker)
     return finished(writer, next((stamp.dated for stamp in stamps if stamp.dated), EPOCH))
 
 
@@ -127,6 +130,13 @@ def finished(writer: pypdf.PdfWriter, dated: date) -> FinishedPdf:
 def placeholders_of(writer: pypdf.PdfWriter, size_px: tuple[int, int]) -> set[int]:
     """Return the object numbers of all pictures of a size."""
     return {place + 1 for place, size in _pictures(writer) if size == size_px}
+
+
+def _name_codes(writer: pypdf.PdfWriter, marker: str) -> None:
+    """Give each code an alternative text that a screen reader may speak; the docx has the code's marker there."""
+    for item in _objects(writer):
+        if isinstance(item, DictionaryObject) and item.get("/S") == "/Figure" and item.get("/Alt") == marker:
+            item[NameObject("/Alt")] = TextStringObject(_CODE_SPOKEN)
 
 
 def _set_id(writer: pypdf.PdfWriter) -> None:

@@ -40,6 +40,7 @@ class Filled:
         placeholders: Size in pixels of each placeholder.
         pages: How many pages it must have; ``None`` leaves that to the page rule.
         labels: Where each label of a sheet stands, and its text.
+        marker: Alternative text of the placeholders.
     """
 
     docx: bytes
@@ -47,6 +48,7 @@ class Filled:
     placeholders: Sequence[tuple[int, int]]
     pages: int | None = None
     labels: Sequence[PlacedLabel] = ()
+    marker: str = ""
 
     def check_pages(self, pages: int) -> None:
         """Refuse a number of pages other than the planned one.
@@ -75,7 +77,7 @@ def fill(spec: TemplateSpec, data: Mapping[str, Any], extras: Mapping[str, Any])
     docx = fill_docx(spec.docx, data, extras, schema=spec.schema)
     side = spec.qr.placeholder_px
     if spec.verify.each is None:
-        return Filled(docx, None, [(side, side)])
+        return Filled(docx, None, [(side, side)], marker=spec.qr.marker)
     return _separated(spec, docx, pick(data, spec.verify.each) or [])
 
 
@@ -109,4 +111,4 @@ def _separated(
 ) -> Filled:
     sizes = [placeholder_size(spec.qr.placeholder_px, number) for number in range(len(items))]
     docx = set_pictures(docx, spec.qr.marker, [placeholder_png(*size) for size in sizes])
-    return Filled(docx, items, sizes, pages)
+    return Filled(docx, items, sizes, pages, marker=spec.qr.marker)

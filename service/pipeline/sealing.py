@@ -225,7 +225,7 @@ class Sealer:
         for seal, (width, height) in zip(seals, filled.placeholders, strict=True):
             width_px, height_px, rows = packed_rows(seal.symbol, _PDF_MODULE_PX)
             stamps.append(PdfStamp(width, width_px, height_px, rows, dated, height))
-        finished = finish_pdf(pdf, *stamps, seal=picture)
+        finished = finish_pdf(pdf, *stamps, seal=picture, marker=filled.marker)
         _check_fonts(finished)
         _check_symbols(finished.pdf, spots, seals, _SELF_CHECK_DPI)
         return finished.pdf

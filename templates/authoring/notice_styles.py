@@ -73,7 +73,7 @@ def _head_styles() -> tuple[Style, ...]:
     # Three lines of the band come first: 35 mm are 1984 twips, less 3 x 579, and the ink of 小标宋 begins
     # about 30 twips above its line when that is as high as the type size.
     mark = {**centred, "spacing": _exact(960, before=275)}
-    title = {**centred, "keepNext": "", "keepLines": ""}
+    title = {**centred, "keepNext": "", "keepLines": "", "outlineLvl": value("0")}
     return (
         Style("Class", "密级和紧急程度", based_on="a", rpr={"rFonts": fonts(HEI)}),
         Style(
