@@ -21,6 +21,7 @@ _HANG_MM = 6.5  # a mark that hangs over the edge of the text, as wide as a 3号
 _PAPER_MM = 3.0  # nothing is printed nearer to the paper's edge
 _TOUCH_MM = 1.4  # ink boxes that share less than this do not cover each other
 _FOOT_MM = 12.0  # 版记 is on the foot of the text area when its last line is no farther from it
+_SAME_ROW_MM = 3.0
 _NAME_LINES = 4
 _FIRST_CHARS = 8
 _TAIL_CHARS = 2
@@ -221,6 +222,18 @@ def _inside(page: PrintedPage, rule: LayoutRule) -> Iterator[PrintedLine]:
             yield line
 
 
+def _rows(lines: Iterable[PrintedLine]) -> list[str]:
+    """Return what stands on each row, squeezed; runs of a stand-in face are lines of their own in the file."""
+    rows: list[tuple[float, str]] = []
+    for line in lines:
+        middle = (line.box.top + line.box.bottom) / 2
+        if rows and abs(middle - rows[-1][0]) < _SAME_ROW_MM:
+            rows[-1] = (rows[-1][0], rows[-1][1] + squeezed(line.text))
+        else:
+            rows.append((middle, squeezed(line.text)))
+    return [text for _, text in rows]
+
+
 def _leaves_area(line: PrintedLine, page: PrintedPage, rule: LayoutRule) -> bool:
     left, top, right, bottom = line.box
     on_paper = left > _PAPER_MM and right < page.width - _PAPER_MM
@@ -279,7 +292,7 @@ def _ideographs(texts: Iterable[str]) -> Counter[str]:
 def _check_first_page(
     spec: TemplateSpec, rule: LayoutRule, data: Mapping[str, Any], pages: Sequence[PrintedPage]
 ) -> None:
-    lines = [squeezed(line.text) for line in pages[0].lines]
+    lines = _rows(pages[0].lines)
     shown = [one + two for one, two in zip(lines, [*lines[1:], ""], strict=True)]
     for wanted in rule.first_page:
         is_field = wanted.startswith("/")
@@ -306,7 +319,7 @@ def _check_signature(
 ) -> None:
     name, dated = squeezed(as_text(pick(data, signed.name))), pick(data, signed.date)
     printed_date = squeezed(cn_date(dated)) if dated else ""
-    shown = [[squeezed(line.text) for line in _inside(page, rule)] for page in pages]
+    shown = [_rows(_inside(page, rule)) for page in pages]
     found = [
         (number, lines[:place])
         for number, lines in enumerate(shown, 1)

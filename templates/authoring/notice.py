@@ -86,10 +86,12 @@ def paragraphs(source: str, *, keep_last: bool) -> str:
         control(f"elif {short}"),
         paragraph("BodyLast", whole),
     )
+    # One that fills lines would be kept whole with the next, and leave the page before it empty.
+    heading = "not p.rest and p.text | length < 112"
     choice = block(
-        "if p.level == 1 and not p.rest",
+        f"if p.level == 1 and {heading}",
         paragraph("Heading1", whole),
-        control("elif p.level == 2 and not p.rest"),
+        control(f"elif p.level == 2 and {heading}"),
         paragraph("Heading2", whole),
         *(
             piece
