@@ -1,4 +1,4 @@
-"""Open a docx only after it has been found harmless.
+"""Open a docx or a workbook only after it has been found harmless.
 
 A docx is a zip of XML parts. Before any of it reaches an XML parser or LibreOffice
 the archive is bounded (entries, bytes, ratio, names) and its content is refused
@@ -35,6 +35,13 @@ _FORBIDDEN_RELATIONSHIPS = (
     b"/subDocument",
 )
 _MAIN_TYPE = b"application/vnd.openxmlformats-officedocument.wordprocessingml.document.main+xml"
+_WORKBOOK_TYPE = b"application/vnd.openxmlformats-officedocument.spreadsheetml.sheet.main+xml"
+_ENCRYPTED = "EncryptedPackage".encode("utf-16-le")
+# Nothing else is needed for the values, so nothing else is unpacked.
+_WORKBOOK_PARTS = re.compile(
+    r"\[Content_Types\]\.xml|_rels/\.rels|xl/(?:workbook|sharedStrings|styles)\.xml"
+    r"|xl/_rels/workbook\.xml\.rels|xl/worksheets/[^/]+\.xml"
+)
 
 
 @dataclass(frozen=True, slots=True)
@@ -52,6 +59,27 @@ class ArchiveLimits:
     total_bytes: int = 100_000_000
     entry_bytes: int = 50_000_000
     ratio: int = 200
+
+
+@dataclass(frozen=True, slots=True)
+class _Kind:
+    """How to speak of a kind of file."""
+
+    code: str
+    locked: str
+    other: str
+
+
+_WORD = _Kind(
+    "not-docx",
+    "文件已加密或是旧版 .doc，请去掉密码并另存为 .docx 后再提交。",
+    "这不是 Word 文档（.docx），请用 Word 或 WPS 另存为 .docx 后再提交。",
+)
+_WORKBOOK = _Kind(
+    "not-xlsx",
+    "工作簿有打开密码，请去掉密码另存后再提交。",
+    "这不是 Excel 工作簿（.xlsx），请用 Excel 或 WPS 另存为 .xlsx 后再提交。",
+)
 
 
 def read_docx(data: bytes, limits: ArchiveLimits | None = None) -> dict[str, bytes]:
@@ -80,8 +108,37 @@ def read_docx(data: bytes, limits: ArchiveLimits | None = None) -> dict[str, byt
     return parts
 
 
+def read_xlsx(data: bytes, limits: ArchiveLimits) -> dict[str, bytes]:
+    """Unpack the parts of a workbook that hold its values, within bounds.
+
+    Args:
+        data: The file.
+        limits: Bounds; members that are not needed are not unpacked and do not count.
+
+    Returns:
+        Part name (no leading slash) to bytes, in the order of the archive.
+
+    Raises:
+        UnsafeArchive: With a stable ``type_code``: ``not-xlsx``, ``encrypted``, ``archive-limit``,
+            ``archive-names``, ``dtd-forbidden`` or ``active-content``.
+    """
+    if data.startswith(_CFB_MAGIC) and _ENCRYPTED not in data:
+        raise _unsafe(
+            _WORKBOOK.code, "这是旧版工作簿（.xls、.et），请用 Excel 或 WPS 另存为 .xlsx 后再提交。"
+        )
+    parts = _read_zip(data, limits, _WORKBOOK, _WORKBOOK_PARTS)
+    content_types = parts.get("[Content_Types].xml", b"")
+    if b"macroEnabled" in content_types:
+        raise _unsafe("active-content", "工作簿含有宏（xlsm），请另存为不含宏的 .xlsx 后再提交。")
+    if _WORKBOOK_TYPE not in content_types or "xl/workbook.xml" not in parts:
+        raise _unsafe(_WORKBOOK.code, _WORKBOOK.other)
+    for name, content in parts.items():
+        _check_declarations(name, content, _WORKBOOK)
+    return parts
+
+
 def read_zip(data: bytes, limits: ArchiveLimits) -> dict[str, bytes]:
-    """Unpack a zip within bounds, counting real bytes, not declared ones.
+    """Unpack a docx within bounds, whatever it holds.
 
     Args:
         data: The archive.
@@ -93,19 +150,25 @@ def read_zip(data: bytes, limits: ArchiveLimits) -> dict[str, bytes]:
     Raises:
         UnsafeArchive: ``not-docx``, ``encrypted``, ``archive-limit`` or ``archive-names``.
     """
+    return _read_zip(data, limits, _WORD)
+
+
+def _read_zip(
+    data: bytes, limits: ArchiveLimits, kind: _Kind, wanted: re.Pattern[str] | None = None
+) -> dict[str, bytes]:
+    """Unpack a zip within bounds, by what it holds and not by what it declares."""
     if data.startswith(_CFB_MAGIC):
-        raise _unsafe("encrypted", "文件已加密或是旧版 .doc，请去掉密码并另存为 .docx 后再提交。")
+        raise _unsafe("encrypted", kind.locked)
     if not data.startswith(_ZIP_MAGIC):
-        raise _unsafe("not-docx", "这不是 Word 文档（.docx），请用 Word 或 WPS 另存为 .docx 后再提交。")
+        raise _unsafe(kind.code, kind.other)
     try:
         with zipfile.ZipFile(io.BytesIO(data)) as archive:
-            return _unpack(archive, limits)
-    except (zipfile.BadZipFile, NotImplementedError, RuntimeError, EOFError, ValueError, OSError) as error:
-        raise _unsafe("not-docx", "文件已损坏，无法打开，请重新导出后再提交。", detail=repr(error)) from error
+            return _unpack(archive, limits, wanted)
+    except UnsafeArchive:
+        raise
     except Exception as error:  # zlib.error has no public base class
-        if isinstance(error, UnsafeArchive):
-            raise
-        raise _unsafe("not-docx", "文件已损坏，无法打开，请重新导出后再提交。", detail=repr(error)) from error
+        message = "文件已损坏，无法打开，请重新导出后再提交。"
+        raise _unsafe(kind.code, message, detail=repr(error)) from error
 
 
 def write_docx(parts: Mapping[str, bytes]) -> bytes:
@@ -117,17 +180,28 @@ def write_docx(parts: Mapping[str, bytes]) -> bytes:
     Returns:
         The archive, with a constant time stamp on every member.
     """
+    return _pack(parts, zipfile.ZIP_DEFLATED)
+
+
+def pack_stored(parts: Mapping[str, bytes]) -> bytes:
+    """Pack parts as `write_docx` does, without compressing them; for a reader in this process."""
+    return _pack(parts, zipfile.ZIP_STORED)
+
+
+def _pack(parts: Mapping[str, bytes], compression: int) -> bytes:
     buffer = io.BytesIO()
-    with zipfile.ZipFile(buffer, "w", zipfile.ZIP_DEFLATED) as archive:
+    with zipfile.ZipFile(buffer, "w", compression) as archive:
         for name, content in parts.items():
             info = zipfile.ZipInfo(name, date_time=(1980, 1, 1, 0, 0, 0))
-            info.compress_type = zipfile.ZIP_DEFLATED
+            info.compress_type = compression
             info.create_system = 0
             archive.writestr(info, content)
     return buffer.getvalue()
 
 
-def _unpack(archive: zipfile.ZipFile, limits: ArchiveLimits) -> dict[str, bytes]:
+def _unpack(
+    archive: zipfile.ZipFile, limits: ArchiveLimits, wanted: re.Pattern[str] | None
+) -> dict[str, bytes]:
     members = archive.infolist()
     if len(members) > limits.entries:
         raise _unsafe("archive-limit", f"压缩包内有 {len(members)} 个文件，超过上限 {limits.entries}。")
@@ -141,7 +215,7 @@ def _unpack(archive: zipfile.ZipFile, limits: ArchiveLimits) -> dict[str, bytes]
         folded.add(name.casefold())
         if member.flag_bits & 0x1:
             raise _unsafe("encrypted", "压缩包内有加密的文件，请去掉密码后再提交。")
-        if member.is_dir():
+        if member.is_dir() or (wanted is not None and not wanted.fullmatch(name)):
             continue
         content = _read_member(archive, member, limits, total)
         total += len(content)
@@ -160,12 +234,14 @@ def _read_member(
     chunks = []
     size = 0
     packed = max(1, member.compress_size)
+    if member.file_size > min(limits.entry_bytes, limits.total_bytes - already):
+        raise _too_big()
     with archive.open(member) as stream:
         while chunk := stream.read(_READ_BYTES):
             size += len(chunk)
             too_dense = size >= _READ_BYTES and size > packed * limits.ratio
             if size > limits.entry_bytes or already + size > limits.total_bytes or too_dense:
-                raise _unsafe("archive-limit", "文件解压后过大，无法处理；请减小内容后再提交。")
+                raise _too_big()
             chunks.append(chunk)
     return b"".join(chunks)
 
@@ -176,14 +252,18 @@ def _check_part(name: str, content: bytes) -> None:
         raise _unsafe("active-content", "文件含有宏、控件或嵌入对象，请删除后再提交。", detail=name)
     if not lowered.endswith((".xml", ".rels", ".vml")):
         return
-    if content[:2] in (b"\xff\xfe", b"\xfe\xff") or b"\0" in content[:4]:
-        raise _unsafe("not-docx", "文件的文字编码不是 UTF-8，请用 Word 或 WPS 另存后再提交。", detail=name)
-    if b"<!DOCTYPE" in content or b"<!ENTITY" in content:
-        raise _unsafe("dtd-forbidden", "文件含有文档类型定义（DTD），不予处理。", detail=name)
+    _check_declarations(name, content, _WORD)
     if lowered.endswith(".rels"):
         _check_relationships(name, content)
     else:
         _check_fields(name, content)
+
+
+def _check_declarations(name: str, content: bytes, kind: _Kind) -> None:
+    if content[:2] in (b"\xff\xfe", b"\xfe\xff") or b"\0" in content[:4]:
+        raise _unsafe(kind.code, "文件的文字编码不是 UTF-8，请用办公软件另存后再提交。", detail=name)
+    if b"<!DOCTYPE" in content or b"<!ENTITY" in content:
+        raise _unsafe("dtd-forbidden", "文件含有文档类型定义（DTD），不予处理。", detail=name)
 
 
 def _check_relationships(name: str, content: bytes) -> None:
@@ -208,6 +288,10 @@ def _check_fields(name: str, content: bytes) -> None:
                 "文件含有会读取外部内容的域（如 INCLUDETEXT、DDE），请删除后再提交。",
                 detail=name,
             )
+
+
+def _too_big() -> UnsafeArchive:
+    return _unsafe("archive-limit", "文件解压后过大，无法处理；请减小内容后再提交。")
 
 
 def _unsafe(code: str, message: str, *, detail: str = "") -> UnsafeArchive:

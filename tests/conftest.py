@@ -6,6 +6,7 @@ from collections.abc import Callable, Iterator
 from functools import cache
 from pathlib import Path
 
+import hypothesis
 import pytest
 
 from service.bootstrap import Services, open_services
@@ -18,6 +19,11 @@ REFUSED = FIXTURES / "plaque-labels" / "address-too-long.json"  # it is there to
 REQUESTS = sorted({*FIXTURES.glob("*/*.json"), *(ROOT / "templates/docx").glob("*/sample.json")} - {REFUSED})
 PUBLIC_URL = "https://v.example.gov.cn"
 Rendered = Callable[[Path], RenderedDocument]
+# A loaded machine is slow, and slowness is no fault of the code under test.
+hypothesis.settings.register_profile(
+    "wenyin", deadline=None, suppress_health_check=[hypothesis.HealthCheck.too_slow]
+)
+hypothesis.settings.load_profile("wenyin")
 NEEDED = {"libreoffice": ("soffice", "fc-match"), "browser": ("chromium",), "java": ("java",)}
 
 

@@ -1,9 +1,15 @@
 """Rows for tests of spreadsheets: label rows and the ways to write them down."""
 
+import io
 import json
+import zipfile
+from collections.abc import Callable, Mapping, Sequence
+from datetime import date, datetime
 from decimal import Decimal
 from pathlib import Path
 from typing import Any
+
+import xlsxwriter
 
 from service.catalog import load_template
 from service.model import TemplateSpec
@@ -49,3 +55,35 @@ def as_json(items: list[Any]) -> bytes:
     return json.dumps(
         items, ensure_ascii=False, default=lambda one: float(one) if isinstance(one, Decimal) else one
     ).encode()
+
+
+def workbook_of(sheets: Mapping[str, Sequence[Sequence[Any]]], **options: Any) -> bytes:
+    """Return a workbook as some other program might have written it; cells by their Python type."""
+    buffer = io.BytesIO()
+    with xlsxwriter.Workbook(buffer, {"in_memory": True, "strings_to_formulas": False, **options}) as book:
+        day = book.add_format({"num_format": "yyyy/m/d"})
+        for name, rows in sheets.items():
+            sheet = book.add_worksheet(name)
+            for number, row in enumerate(rows):
+                for index, value in enumerate(row):
+                    if isinstance(value, date):
+                        sheet.write_datetime(number, index, datetime(value.year, value.month, value.day), day)
+                    elif isinstance(value, tuple):
+                        text, code = value
+                        sheet.write_number(number, index, text, book.add_format({"num_format": code}))
+                    elif value != "":
+                        sheet.write(number, index, value)
+    return buffer.getvalue()
+
+
+def with_part(data: bytes, name: str, change: Callable[[bytes], bytes], level: int = 6) -> bytes:
+    """Return an archive with one part changed."""
+    buffer = io.BytesIO()
+    with (
+        zipfile.ZipFile(io.BytesIO(data)) as old,
+        zipfile.ZipFile(buffer, "w", zipfile.ZIP_DEFLATED, compresslevel=level) as new,
+    ):
+        for part in old.namelist():
+            content = old.read(part)
+            new.writestr(part, change(content) if part == name else content)
+    return buffer.getvalue()

@@ -7,7 +7,7 @@ from service.batch.run import Run
 from service.batch.store import Store
 from service.batch.stream import BatchStream
 from service.batch.work import Workbench
-from service.sheets import MEDIA_TYPES, Content, read_rows
+from service.sheets import MEDIA_TYPES, Content, RowSource, SheetLimits, read_rows
 
 __all__ = [
     "MEDIA_TYPES",
@@ -23,7 +23,9 @@ __all__ = [
     "Pool",
     "ProcessPool",
     "Refusal",
+    "RowSource",
     "Run",
+    "SheetLimits",
     "Store",
     "ThreadPool",
     "Workbench",

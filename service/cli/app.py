@@ -18,6 +18,7 @@ from service.cli.output import configure_logging, read_input, report_errors, wri
 from service.cli.serve import serve
 from service.errors import ExitCode
 from service.model import Deadline, OnMissingGlyph, OutputFormat, RenderOptions, Verdict, VerdictCode
+from service.pipeline.rows import template_workbook
 from service.pipeline.verify import VerificationDesk
 from service.settings import Settings
 
@@ -148,6 +149,16 @@ def sample(template: str) -> None:
     """输出一个模板的样例数据。"""
     catalog = load_catalog(Settings.from_env())
     write_output("-", catalog.get(template).sample)
+
+
+@templates.command()
+@click.argument("template")
+@click.option("-o", "--output", required=True, help="输出文件（.xlsx）；- 表示标准输出")
+@report_errors
+def workbook(template: str, output: str) -> None:
+    """输出一个模板批量填写用的工作簿。"""
+    catalog = load_catalog(Settings.from_env())
+    write_output(output, template_workbook(catalog.get(template)))
 
 
 templates.add_command(lint)

@@ -23,6 +23,8 @@ from service.batch import (
     ItemResult,
     Pool,
     ProcessPool,
+    RowSource,
+    SheetLimits,
     plan_batch,
     read_rows,
 )
@@ -30,7 +32,7 @@ from service.batch.job import BatchJob, Target
 from service.bootstrap import open_services, open_worker, start_host
 from service.cli.output import report_errors
 from service.errors import ExitCode
-from service.model import OutputFormat
+from service.model import OutputFormat, TemplateSpec
 from service.pipeline.press import SheetSettings
 from service.settings import Settings
 
@@ -120,7 +122,7 @@ def batch(
         services = stack.enter_context(open_services(settings, with_converter=host is not None, host=host))
         spec = services.catalog.get(template)
         content, name = stack.enter_context(_content(rows))
-        plan = plan_batch(services.renderer, template, read_rows(content, spec, name=name), options)
+        plan = plan_batch(services.renderer, template, _source(content, name, spec, settings), options)
         stack.callback(plan.close)
         pool: Pool
         if host:
@@ -145,6 +147,10 @@ def _sheet_settings(
     copies: int,
 ) -> SheetSettings:
     return SheetSettings(sheet, start_at, offset_x_mm, offset_y_mm, order, sort, copies)
+
+
+def _source(content: Content, name: str, spec: TemplateSpec, settings: Settings) -> RowSource:
+    return read_rows(content, spec, name=name, limits=SheetLimits.of_rows(settings.batch_rows_limit))
 
 
 @contextlib.contextmanager

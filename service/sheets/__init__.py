@@ -7,16 +7,24 @@ a template's fields.
 """
 
 from service.sheets.planform import label_from_plan_form
+from service.sheets.preview import Preview, PreviewRow, preview
 from service.sheets.read import MEDIA_TYPES, read_rows
 from service.sheets.source import Content, RowSource, SheetLimits, SourceKind, located
+from service.sheets.write_xlsx import MEDIA_TYPE, error_workbook, fill_in_workbook
 
 __all__ = [
+    "MEDIA_TYPE",
     "MEDIA_TYPES",
     "Content",
+    "Preview",
+    "PreviewRow",
     "RowSource",
     "SheetLimits",
     "SourceKind",
+    "error_workbook",
+    "fill_in_workbook",
     "label_from_plan_form",
     "located",
+    "preview",
     "read_rows",
 ]

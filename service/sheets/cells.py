@@ -113,11 +113,13 @@ def read_cell(raw: Raw, column: Column, *, from_1904: bool = False) -> Any:
     if isinstance(number, float) and not math.isfinite(number):
         raise CellProblem("number", "不是普通数字，请改正")
     if isinstance(raw, str):
-        raw = raw.replace("_x000D_\n", "\n").replace("\r\n", "\n").replace("\r", "\n")
-        if not raw.strip():
+        if "\r" in raw:
+            raw = raw.replace("\r\n", "\n").replace("\r", "\n")
+        stripped = raw.strip()
+        if not stripped:
             return None
-        if raw.strip() in _ERRORS:
-            raise CellProblem("cell-error", f"是公式的错误值 {raw.strip()}，请改为正确的内容")
+        if stripped in _ERRORS:
+            raise CellProblem("cell-error", f"是公式的错误值 {stripped}，请改为正确的内容")
     if column.kind is Kind.DATE:
         return _date(raw, from_1904=from_1904)
     if column.kind in (Kind.INTEGER, Kind.NUMBER):

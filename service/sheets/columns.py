@@ -117,7 +117,9 @@ class Layout:
             seen.update(repr((table.parent, table.path)).encode())
             for column in table.columns:
                 values = [str(value) for value, _ in column.choices]
-                seen.update(repr((column.path, column.kind.value, values)).encode())
+                # A text that may now have several lines is filled in as before.
+                kind = Kind.TEXT if column.kind is Kind.PARAGRAPHS else column.kind
+                seen.update(repr((column.path, kind.value, values)).encode())
         return seen.hexdigest()[:16]
 
     def keys(self, number: int) -> tuple[str, ...]:

@@ -31,18 +31,19 @@ def _add(
     layout: Layout, rows: Sequence[list[TextRow]], number: int, keys: tuple[str, ...], line: int, item: Any
 ) -> None:
     table = layout.tables[number]
-    cells = tuple(to_text(_at(item, column.path), column) for column in table.columns)
+    cells = tuple(to_text(at(item, column.path), column) for column in table.columns)
     # The last key of a table is told by the order of its rows.
     rows[number].append(TextRow(line, keys[: len(layout.keys(number))], cells))
     for child, below in enumerate(layout.tables):
         if below.parent != number:
             continue
-        listed = _at(item, below.path)
+        listed = at(item, below.path)
         for index, one in enumerate(listed if isinstance(listed, list) else ()):
             _add(layout, rows, child, (*keys, str(index + 1)), line, one)
 
 
-def _at(value: Any, path: tuple[str, ...]) -> Any:
+def at(value: Any, path: tuple[str, ...]) -> Any:
+    """Return the value at the end of a path of member names; ``None`` where it breaks off."""
     for name in path:
         value = value.get(name) if isinstance(value, Mapping) else None
     return value

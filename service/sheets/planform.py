@@ -6,6 +6,8 @@ Whoever sent the form gave the address for this purpose, so nothing is typed a s
 from collections.abc import Mapping
 from typing import Any
 
+from service.sheets.flat import at
+
 _SOURCES = {
     "unit": ("host", "name"),
     "attn": ("contact", "name"),
@@ -35,18 +37,12 @@ def label_from_plan_form(form: Mapping[str, Any]) -> tuple[dict[str, Any], dict[
     """
     label: dict[str, Any] = {}
     origins: dict[str, str] = {}
-    other_phone = not _at(form, _SOURCES["phone"]) and _at(form, _OTHER_PHONE)
+    other_phone = not at(form, _SOURCES["phone"]) and at(form, _OTHER_PHONE)
     sources = {**_SOURCES, "phone": _OTHER_PHONE} if other_phone else _SOURCES
     for name, path in sources.items():
-        value = _at(form, path)
+        value = at(form, path)
         origins[f"/{name}"] = "/" + "/".join(path)
         if value is not None:
             label[name] = value
     label.update((name, form[name]) for name in _BESIDE if name in form)
     return label, origins
-
-
-def _at(value: Any, path: tuple[str, ...]) -> Any:
-    for name in path:
-        value = value.get(name) if isinstance(value, Mapping) else None
-    return value

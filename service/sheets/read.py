@@ -8,6 +8,7 @@ from service.model import TemplateSpec
 from service.sheets.columns import layout_of
 from service.sheets.read_csv import open_csv
 from service.sheets.read_json import JsonSource, NdjsonSource, open_content
+from service.sheets.read_xlsx import open_workbook
 from service.sheets.source import Content, RowSource, SheetLimits, SourceKind
 from service.sheets.tables import TableSource
 
@@ -71,7 +72,9 @@ def read_rows(
     if kind is SourceKind.CSV:
         grid = open_csv(content, layout)
         return TableSource(kind, layout, {0: grid}, limits, encoding=grid.encoding, separator=grid.separator)
-    raise BadTable("暂不能读取工作簿。", code="not-xlsx")
+    with open_content(content) as stream:
+        book = open_workbook(stream.read(), layout, limits)
+    return TableSource(kind, layout, book.grids, limits, notes=book.notes)
 
 
 def detect_kind(content: Content, name: str = "", content_type: str = "") -> SourceKind:

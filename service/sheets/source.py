@@ -42,6 +42,15 @@ class SheetLimits:
     item_bytes: int = 4_000_000
     unpacked_bytes: int = 200_000_000
 
+    @classmethod
+    def of_rows(cls, rows: int) -> "SheetLimits":
+        """Return the bounds that so many rows of any template fit, so that fewer rows take less memory.
+
+        Args:
+            rows: Most items.
+        """
+        return cls(rows=rows, cells=max(100_000, 40 * rows), unpacked_bytes=max(20_000_000, 2_000 * rows))
+
 
 @dataclass(frozen=True, slots=True)
 class TextRow:

@@ -8,7 +8,7 @@ from service.errors import BadTable, Fault
 from service.model import BatchRow
 from service.schema import json_pointer
 from service.sheets.cells import CellProblem, Raw, as_text, fold, is_blank, read_cell
-from service.sheets.columns import KEY_TITLE, Layout
+from service.sheets.columns import KEY_TITLE, Column, Layout
 from service.sheets.headers import Header, column_name, find_header
 from service.sheets.source import SheetLimits, SourceKind, TextRow, TextTable, bounded
 
@@ -52,6 +52,18 @@ class _Sheet:
     grid: Grid
     header: Header
     groups: dict[Keys, list[_Record]] = field(default_factory=dict)
+    columns: tuple[tuple[int, Column, str, str], ...] = ()
+
+    def __post_init__(self) -> None:
+        # Worked out once: a hundred thousand rows would pay for it.
+        self.columns = tuple(
+            (index, column, column.pointer, self._letters(index)) for index, column in self.header.columns
+        )
+
+    def _letters(self, index: int) -> str:
+        """Return a column's name; that of a further sheet with the sheet's."""
+        name = column_name(index)
+        return f"{self.grid.name}!{name}" if self.number else name
 
     def records(self) -> Iterator[_Record]:
         """Yield what stands below the header; blank rows are passed over."""
@@ -59,10 +71,14 @@ class _Sheet:
             if line > self.header.line and not all(map(is_blank, values)):
                 yield _Record(line, values)
 
+    def untitled(self, width: int) -> Iterator[int]:
+        """Yield the places in a row of that width that stand under no header."""
+        titles = self.header.titles
+        yield from (index for index in range(width) if index >= len(titles) or not titles[index].strip())
+
     def address(self, index: int, line: int) -> str:
         """Return a cell's name; that of a further sheet with the sheet's."""
-        cell = f"{column_name(index)}{line}"
-        return f"{self.grid.name}!{cell}" if self.number else cell
+        return f"{self._letters(index)}{line}"
 
 
 @dataclass(slots=True)
@@ -134,7 +150,7 @@ class TableSource:
 
     def _text_row(self, sheet: _Sheet, record: _Record) -> TextRow:
         cells = tuple(as_text(_at(record.values, index)) for index, _ in sheet.header.columns)
-        return TextRow(record.line, record.keys, cells)
+        return TextRow(record.line, record.keys[: len(self.layout.keys(sheet.number))], cells)
 
     def _rows(self) -> Iterator[BatchRow]:
         seen: dict[str, int] = {}
@@ -163,11 +179,9 @@ class TableSource:
 
     def _object(self, sheet: _Sheet, record: _Record, prefix: str, item: _Item) -> dict[str, Any]:
         data: dict[str, Any] = {}
-        known = set(sheet.header.keys)
-        for index, column in sheet.header.columns:
-            known.add(index)
-            pointer = prefix + column.pointer
-            item.cells[pointer] = sheet.address(index, record.line)
+        for index, column, place, letters in sheet.columns:
+            pointer = prefix + place
+            item.cells[pointer] = f"{letters}{record.line}"
             raw = _at(record.values, index)
             try:
                 value = read_cell(raw, column, from_1904=sheet.grid.from_1904)
@@ -176,10 +190,9 @@ class TableSource:
                 continue
             if value is not None:
                 _put(data, column.path, value)
-        for index, raw in enumerate(record.values):
-            if index not in known and not is_blank(raw) and not _at(sheet.header.titles, index).strip():
-                place = sheet.address(index, record.line)
-                message = f"{place} 有内容，但这一列没有表头，请补上表头或清空"
+        for index in sheet.untitled(len(record.values)):
+            if not is_blank(record.values[index]):
+                message = f"{sheet.address(index, record.line)} 有内容，但这一列没有表头，请补上表头或清空"
                 item.faults.append(Fault(prefix, "no-header", message))
         self._lists(sheet.number, record.keys, prefix, data, item)
         return data

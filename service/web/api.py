@@ -6,7 +6,8 @@ from flask import Blueprint, Response, jsonify, request, url_for
 
 from service.errors import Fault, InvalidRequest, NotAcceptable, RequestError, TooLarge, UnsupportedMedia
 from service.model import Deadline, OnMissingGlyph, OutputFormat, RenderOptions, TemplateSpec
-from service.web.answers import MEDIA_TYPES, document_answer, verdict_answer
+from service.pipeline.rows import WORKBOOK_TYPE, template_workbook
+from service.web.answers import MEDIA_TYPES, content_disposition, document_answer, verdict_answer
 from service.web.clients import client_gone
 from service.web.context import services
 from service.web.parameters import flag, only_parameters
@@ -43,6 +44,17 @@ def get_sample(template_id: str) -> Response:
     """Request data that is valid and renders."""
     sample = services().renderer.catalog.get(template_id).sample
     return Response(sample, content_type="application/json")
+
+
+@BLUEPRINT.get("/templates/<template_id>/workbook")
+def get_workbook(template_id: str) -> Response:
+    """The workbook to fill in for a batch."""
+    spec = services().renderer.catalog.get(template_id)
+    response = Response(template_workbook(spec), content_type=WORKBOOK_TYPE)
+    response.headers["Content-Disposition"] = content_disposition(
+        f"{spec.title}.xlsx", f"{spec.template_id}-{spec.version}"
+    )
+    return response
 
 
 @BLUEPRINT.post("/documents/<template_id>")
@@ -121,6 +133,7 @@ def _description(spec: TemplateSpec) -> dict[str, Any]:
             "self": link("get_template"),
             "schema": link("get_schema"),
             "sample": link("get_sample"),
+            "workbook": link("get_workbook"),
             "documents": link("create_document"),
             "batches": url_for("batches.create_batch", template_id=spec.template_id),
         },

@@ -6,6 +6,7 @@ from typing import Any
 
 from service import __version__
 from service.model import TemplateSpec, VerdictCode
+from service.pipeline.rows import WORKBOOK_TYPE
 from service.web.answers import MEDIA_TYPES
 from service.web.openapi_batches import batch_operation
 from service.web.problems import MEDIA_TYPE
@@ -134,12 +135,14 @@ def _document_operation(spec: TemplateSpec, schema_name: str) -> dict[str, Any]:
 
 def _template_paths() -> dict[str, Any]:
     def get(summary: str, operation: str, media_type: str, *, by_id: bool) -> dict[str, Any]:
+        binary = {"type": "string", "format": "binary"}
+        schema = binary if media_type == WORKBOOK_TYPE else {"type": "object"}
         found: dict[str, Any] = {
             "operationId": operation,
             "summary": summary,
             "tags": ["模板"],
             "responses": {
-                "200": {"description": "成功", "content": {media_type: {"schema": {"type": "object"}}}},
+                "200": {"description": "成功", "content": {media_type: {"schema": schema}}},
                 **(_problems("404") if by_id else {}),
             },
         }
@@ -153,6 +156,7 @@ def _template_paths() -> dict[str, Any]:
         one: get("一个模板", "get-template", "application/json", by_id=True),
         f"{one}/schema": get("模板的 JSON Schema", "get-schema", "application/schema+json", by_id=True),
         f"{one}/sample": get("模板的样例数据", "get-sample", "application/json", by_id=True),
+        f"{one}/workbook": get("批量填写用的工作簿（.xlsx）", "get-workbook", WORKBOOK_TYPE, by_id=True),
     }
 
 

@@ -151,3 +151,13 @@ def test_seal_picture_comes_from_the_servers_folder_alone(run: Run, tmp_path: Pa
 
 def test_doctor_fails_without_libreoffice(run: Run) -> None:
     assert run("doctor", soffice="/nothing").returncode == ExitCode.UNAVAILABLE
+
+
+def test_workbook_is_written_whole_or_not_at_all(run: Run, tmp_path: Path) -> None:
+    target = tmp_path / "筹备方案.xlsx"
+    assert run("templates", "workbook", "plan-form", "-o", target).returncode == ExitCode.OK
+    assert target.read_bytes() == run("templates", "workbook", "plan-form", "-o", "-").stdout
+    assert target.read_bytes().startswith(b"PK")
+    unknown = run("templates", "workbook", "nothing", "-o", tmp_path / "x.xlsx")
+    assert unknown.returncode == ExitCode.REQUEST
+    assert not (tmp_path / "x.xlsx").exists()

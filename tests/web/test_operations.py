@@ -1,13 +1,16 @@
 """Health, descriptions, and what is served when LibreOffice is not there."""
 
+import io
 import json
 import socket
 from pathlib import Path
+from urllib.parse import quote
 
 import pytest
 from jsonschema import Draft202012Validator
 from openapi_spec_validator import OpenAPIV31SpecValidator
 from prometheus_client.parser import text_string_to_metric_families
+from python_calamine import CalamineWorkbook
 
 from service.web import metrics
 from tests.conftest import FIXTURES
@@ -70,6 +73,17 @@ def test_templates_describe_themselves(server: Server) -> None:
     Draft202012Validator(schema.json).validate(sample.json)
 
 
+def test_every_template_has_a_workbook_that_reads_back(server: Server) -> None:
+    for item in server.get("/v1/templates").json["templates"]:
+        answer = server.get(item["links"]["workbook"])
+        assert answer.type == "application/vnd.openxmlformats-officedocument.spreadsheetml.sheet"
+        assert f"filename*=UTF-8''{quote(item['title'])}.xlsx" in answer.headers["content-disposition"]
+        book = CalamineWorkbook.from_filelike(io.BytesIO(answer.body))
+        assert book.sheet_names[0] == item["title"]
+        assert book.sheet_names[-2:] == ["说明", "wenyin"]
+    assert server.get("/v1/templates/nothing/workbook").status == 404
+
+
 def test_openapi_is_valid_and_names_every_route(server: Server) -> None:
     document = server.get("/openapi.json").json
     OpenAPIV31SpecValidator(document).validate()
@@ -84,6 +98,7 @@ def test_openapi_is_valid_and_names_every_route(server: Server) -> None:
         "/v1/templates/{template_id}",
         "/v1/templates/{template_id}/schema",
         "/v1/templates/{template_id}/sample",
+        "/v1/templates/{template_id}/workbook",
         "/v1/verify",
         "/V/{digits}",
         "/.well-known/wenyin/jwks.json",

@@ -127,7 +127,7 @@ def test_a_doubtful_date_is_refused(raw: Raw) -> None:
         (Kind.CHOICES, "unity；home\n", ["unity", "home"]),
         (Kind.TEXTS, "甲；乙;丙", ["甲", "乙", "丙"]),
         (Kind.TEXTS, "甲；乙\n丙\n\n", ["甲；乙", "丙"]),
-        (Kind.PARAGRAPHS, "　　甲\r\n乙_x000D_\n", "　　甲\n乙\n"),
+        (Kind.PARAGRAPHS, "　　甲\r\n乙\r", "　　甲\n乙\n"),
         (Kind.JSON, '{"a": [1.5]}', {"a": [Decimal("1.5")]}),
         (Kind.JSON, "甲", "甲"),
     ],

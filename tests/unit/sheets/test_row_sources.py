@@ -135,6 +135,16 @@ def test_bytes_that_are_no_text_are_named_by_their_offset() -> None:
     assert refused("单位".encode("gb18030") + b"\xff\xff,", name="a.csv").type_code == "encoding"
 
 
+def test_utf8_with_a_byte_lost_does_not_come_out_as_other_words() -> None:
+    whole = ",".join([*label_row(), "云州市第一中学"]).encode()
+    damaged = whole[:-9] + whole[-8:]
+    assert damaged.decode("gb18030")
+    error = refused(damaged, name="a.csv")
+    assert error.type_code == "encoding"
+    assert "UTF-8" in str(error)
+    assert "GB18030" not in str(error)
+
+
 def test_the_offset_is_right_beyond_the_first_chunk() -> None:
     text = ("云" * 30_000).encode()
     error = refused(text + b"\xff", name="a.csv")
