@@ -8,7 +8,7 @@ import hashlib
 from array import array
 from collections.abc import Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass, replace
-from itertools import chain, repeat
+from itertools import chain, islice, repeat
 from typing import Any
 
 from service.batch.items import BatchOptions, Item, Piece, canonical_json, item_id, part_name
@@ -24,11 +24,12 @@ from service.sheets import located
 SHEETS_PER_PART = 20
 """Sheets of labels that are laid out in one conversion and go into one file."""
 
-DOCUMENTS_PER_PIECE = 50
-"""Documents that are laid out in one conversion."""
+DOCUMENTS_PER_PIECE = 10
+"""Documents that one worker makes one after the other before it says so."""
 
 _DIGEST_BYTES = 32
 _MOST_WARNINGS = 1_000
+_MOST_FAULTS = 1_000
 
 
 @dataclass(frozen=True, slots=True)
@@ -108,7 +109,7 @@ class BatchPlan:
 
         Raises:
             InvalidRequest: There are none (``empty``); or some are faulty and none may be left out: with
-                the faults of all of them.
+                the faults of all of them, up to a thousand.
         """
         count = 0
         for row in rows:
@@ -119,7 +120,8 @@ class BatchPlan:
             message = "没有任何一项数据，请至少提供一行。"
             raise InvalidRequest(message, code="empty", faults=[Fault("", "minItems", message)])
         if self.refusals and (not self.options.skip or not len(self)):
-            faults = [fault for refusal in self.refusals for fault in refusal.faults]
+            every = (fault for refusal in self.refusals for fault in refusal.faults)
+            faults = list(islice(every, _MOST_FAULTS))
             raise InvalidRequest(
                 f"共 {count} 项，其中 {len(self.refusals)} 项有问题，未生成任何文件。请改正后重新提交。",
                 faults=faults,

@@ -11,9 +11,11 @@ from contextlib import AbstractContextManager
 from multiprocessing.connection import wait
 from typing import Any, Protocol
 
+import structlog
+
 from service.batch.items import Piece, PieceResult
 from service.batch.store import Store
-from service.batch.work import Workbench
+from service.batch.work import Workbench, broken
 from service.errors import ConfigError, ConverterUnavailable
 from service.pipeline.render import Renderer
 
@@ -145,6 +147,7 @@ class DaskPool:
         self._client.close()
 
 
+_LOG = structlog.get_logger("wenyin.batch")
 _CONNECT_S = 20
 
 
@@ -191,10 +194,19 @@ def _end_with_parent() -> None:
 def _make(piece: Piece, present: frozenset[str]) -> PieceResult:
     bench = _WORKER._bench
     assert bench is not None  # noqa: S101 - `_begin_worker` has made it
-    return bench.make(piece, present)
+    return _made(bench, piece, present)
 
 
 def _make_anywhere(
     setup: tuple[Opener, tuple[Any, ...], str, float], piece: Piece, present: frozenset[str]
 ) -> PieceResult:
-    return _WORKER.bench(setup).make(piece, present)
+    return _made(_WORKER.bench(setup), piece, present)
+
+
+def _made(bench: Workbench, piece: Piece, present: frozenset[str]) -> PieceResult:
+    """Make a piece; a fault of ours fails its items, since not every exception can travel."""
+    try:
+        return bench.make(piece, present)
+    except Exception as error:
+        _LOG.exception("unexpected", piece=piece.number, error=type(error).__name__)
+        return PieceResult(piece.number, broken(piece.items))

@@ -184,6 +184,12 @@ def _failed(result: ItemResult, error: ServiceError) -> ItemResult:
     )
 
 
+def broken(items: Sequence[Item]) -> tuple[ItemResult, ...]:
+    """Return what is said of items on which this program itself failed."""
+    error = ServiceError("服务内部错误，请凭日志联系管理员。")
+    return tuple(_failure(item, error, 0.0) for item in items)
+
+
 def lost(items: Sequence[Item]) -> tuple[ItemResult, ...]:
     """Return what is said of items that ended the process that made them."""
     error = WorkerLost("处理这一项时工作进程意外终止，请单独检查这一项的数据。")
