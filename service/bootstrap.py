@@ -294,6 +294,7 @@ def _renderer(
         settings.issuer,
         pictures,
         settings.on_missing_glyph,
+        settings.stamping,
     )
 
 

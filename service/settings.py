@@ -71,6 +71,11 @@ class Settings(BaseModel):
     watch_s: Annotated[float, Field(ge=0)] = Field(
         10.0, description="每隔多少秒查看模板与字体文件夹有无变动，有则不停服重新载入；0 为不查看"
     )
+    tsa_url: str | None = Field(None, description="时间戳服务（RFC 3161）的网址；不设则签名不带时间戳")
+    tsa_failure: Literal["refuse", "warn"] = Field(
+        "refuse", description="时间戳服务不可用时：refuse 不出文件，warn 出不带时间戳的文件并提醒"
+    )
+    tsa_timeout_s: _Seconds = Field(10.0, description="等待时间戳服务的时限（秒）")
     log_level: Literal["debug", "info", "warning", "error"] = Field("info", description="日志级别")
 
     @field_validator("public_url")
@@ -82,6 +87,20 @@ class Settings(BaseModel):
         if parts.scheme not in ("http", "https") or not parts.hostname or parts.query or parts.fragment:
             raise ValueError("应为 http:// 或 https:// 开头的网址，不带问号和井号")
         return value.rstrip("/")
+
+    @field_validator("tsa_url")
+    @classmethod
+    def _tsa_url_is_http(cls, value: str | None) -> str | None:
+        if value is not None and urlsplit(value).scheme not in ("http", "https"):
+            raise ValueError("应为 http:// 或 https:// 开头的网址")
+        return value
+
+    @property
+    def stamping(self) -> tuple[str, float, bool] | None:
+        """Address of the time stamping authority, seconds to wait for it, and whether it is required."""
+        if self.tsa_url is None:
+            return None
+        return self.tsa_url, self.tsa_timeout_s, self.tsa_failure == "refuse"
 
     @classmethod
     def from_env(cls, environ: Mapping[str, str] | None = None) -> "Settings":

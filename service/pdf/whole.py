@@ -11,7 +11,7 @@ import re
 from collections.abc import Sequence
 from typing import Any
 
-from asn1crypto import cms, x509
+from asn1crypto import cms, core, x509
 from cryptography.exceptions import InvalidSignature
 from cryptography.hazmat.primitives import hashes, serialization
 from cryptography.hazmat.primitives.asymmetric import padding, rsa
@@ -24,6 +24,9 @@ BYTE_RANGE = b"/ByteRange"
 _RANGE = re.compile(rb"/ByteRange \[0 (\d{1,12}) (\d{1,12}) (\d{1,12})\s*\]")
 _MARK = b"/ByteRange ["
 _GAP_BYTES = 200_000
+_STAMP_LABEL = b"wenyin-time-stamp\0"
+# An arc that anyone may use: 2.25 and a UUID (ITU-T X.667 §7).
+_STAMP_OWN = "2.25.204915671530862319745620389746215033089"
 
 
 def examine_whole(pdf: bytes, anchors: Sequence[bytes]) -> PdfSignature | None:
@@ -71,7 +74,8 @@ def is_written_by_us(gap: bytes, signed_data: cms.SignedData, certificate: x509.
 
     What no signature can cover, itself, could otherwise hide data: after the CMS object, in its
     unsigned attributes, among its certificates. What follows from the signed attributes and the
-    certificate alone is built anew, to be compared.
+    certificate alone is built anew, to be compared. The time stamp, if there is one, follows from
+    neither: the issuer's key has signed it, too, so that no other can take its place.
 
     Args:
         gap: The bytes between the two signed ranges: hex digits in angle brackets.
@@ -79,6 +83,7 @@ def is_written_by_us(gap: bytes, signed_data: cms.SignedData, certificate: x509.
         certificate: The signer's.
     """
     signer = signed_data["signer_infos"][0]
+    stamped = _stamped(signer, certificate)
     rebuilt = cms.SignedData(
         {
             "version": "v1",
@@ -98,12 +103,58 @@ def is_written_by_us(gap: bytes, signed_data: cms.SignedData, certificate: x509.
                     "signed_attrs": signer["signed_attrs"],
                     "signature_algorithm": {"algorithm": "sha256_rsa"},
                     "signature": signer["signature"].native,
+                    **({"unsigned_attrs": stamped} if stamped is not None else {}),
                 }
             ],
         }
     )
     whole = cms.ContentInfo({"content_type": "signed_data", "content": rebuilt}).dump()
     return bool(gap == b"<" + whole.hex().upper().encode().ljust(len(gap) - 2, b"0") + b">")
+
+
+def stamp_statement(token: cms.ContentInfo) -> bytes:
+    """Return what the issuer's key signs beside a time stamp.
+
+    Args:
+        token: The time stamp.
+    """
+    content: bytes = token.dump()
+    return _STAMP_LABEL + content
+
+
+def stamp_attributes(token: cms.ContentInfo, own_signature: bytes) -> cms.CMSAttributes:
+    """Return the unsigned attributes of a signature with a time stamp (ETSI EN 319 122-1 §5.3).
+
+    Args:
+        token: The time stamp.
+        own_signature: The issuer's, over `stamp_statement`.
+    """
+    attributes = [
+        {"type": "signature_time_stamp_token", "values": [token]},
+        {"type": _STAMP_OWN, "values": [core.OctetString(own_signature)]},
+    ]
+    return cms.CMSAttributes([cms.CMSAttribute(attribute) for attribute in attributes])
+
+
+def _stamped(signer: cms.SignerInfo, certificate: x509.Certificate) -> cms.CMSAttributes | None:
+    """Return the unsigned attributes built anew; ``None`` where there are none.
+
+    Raises:
+        ValueError: They are not a time stamp that the issuer's key has signed.
+        InvalidSignature: They are, by the look of it.
+    """
+    if not isinstance(signer["unsigned_attrs"], cms.CMSAttributes):
+        return None
+    found = {attribute["type"].native: attribute["values"] for attribute in signer["unsigned_attrs"]}
+    (token,) = found["signature_time_stamp_token"]
+    (own,) = found[_STAMP_OWN]
+    own_signature = core.OctetString.load(own.dump()).native
+    statement = stamp_statement(token)
+    key = serialization.load_der_public_key(certificate.public_key.dump())
+    if not isinstance(key, rsa.RSAPublicKey):
+        raise ValueError("not RSA")
+    key.verify(own_signature, statement, padding.PKCS1v15(), hashes.SHA256())
+    return stamp_attributes(token, own_signature)
 
 
 def _signed_data(gap: bytes) -> cms.SignedData:

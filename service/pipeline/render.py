@@ -62,6 +62,7 @@ class Renderer:
         issuer: Id of the signing issuer; ``None`` when there is only one.
         pictures: Pictures of official seals; ``None`` has none.
         on_missing_glyph: What becomes of a character that no font draws, unless a caller says otherwise.
+        stamping: Where time stamps over signatures come from, see `StampRule`; ``None`` has none.
     """
 
     def __init__(
@@ -74,13 +75,14 @@ class Renderer:
         issuer: str | None = None,
         pictures: SealProvider | None = None,
         on_missing_glyph: OnMissingGlyph = "error",
+        stamping: tuple[str, float, bool] | None = None,
     ) -> None:
         self.catalog = catalog
         self.converter = converter
         self._has_glyph = has_glyph
         self._on_missing_glyph = on_missing_glyph
         self._base_url = base_url
-        self.sealer = Sealer(keyring, base_url, issuer, pictures or SealProvider())
+        self.sealer = Sealer(keyring, base_url, issuer, pictures or SealProvider(), stamping)
         self._validators = {spec.template_id: Validator(spec.schema, spec.rules) for spec in catalog}
 
     def check(

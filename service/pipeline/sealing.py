@@ -22,6 +22,7 @@ from service.pdf.printed import read_printed
 from service.pdf.seal_picture import SealPicture, SealStamp
 from service.pdf.sheets import Picture, stamp_sheets
 from service.pdf.sign import sign_pdf
+from service.pdf.timestamp import TIME_STAMP_FAILED, StampRule
 from service.pipeline.contract import check_labels, check_layout, check_pages, check_text
 from service.pipeline.filling import Filled
 from service.pipeline.naming import as_text, pick
@@ -84,9 +85,18 @@ class Sealer:
         base_url: Prefix of verification URLs.
         issuer: Id of the signing issuer; ``None`` when there is only one.
         pictures: Pictures of official seals.
+        stamping: Where time stamps over signatures come from, see `StampRule`; ``None`` has none.
     """
 
-    def __init__(self, keyring: KeyRing, base_url: str, issuer: str | None, pictures: SealProvider) -> None:
+    def __init__(
+        self,
+        keyring: KeyRing,
+        base_url: str,
+        issuer: str | None,
+        pictures: SealProvider,
+        stamping: tuple[str, float, bool] | None = None,
+    ) -> None:
+        self._stamping = StampRule(*stamping) if stamping else None
         self._keyring = keyring
         self._pictures = pictures
         self._base_url = base_url
@@ -235,10 +245,13 @@ class Sealer:
 
         Args:
             pdf: The finished file.
-            warnings: Takes the reason where there is no key to sign with.
+            warnings: Takes the reason where there is no key to sign with, or no time stamp.
 
         Returns:
             The signed file.
+
+        Raises:
+            SealError: It cannot be signed, or a time stamp is demanded and not to be had.
         """
         issuer = self._keyring.signing_key(self._issuer).issuer
         key = self._keyring.pdf_key(issuer.issuer_id)
@@ -247,6 +260,12 @@ class Sealer:
                 "签发单位没有可用的 PDF 签名证书：PDF 未加数字签名，请执行 wenyin keys rotate --pdf。"
             )
             return pdf
+        try:
+            return sign_pdf(pdf, key.certificate.der, key.sign, self._stamping)
+        except SealError as error:
+            if self._stamping is None or self._stamping.required or error.type_code != TIME_STAMP_FAILED:
+                raise
+        warnings.append("时间戳服务没有给出可用的时间戳：PDF 签名不带时间戳，签发时间以本机时间为准。")
         return sign_pdf(pdf, key.certificate.der, key.sign)
 
 
