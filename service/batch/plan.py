@@ -5,6 +5,7 @@ are or on what an earlier run left, so that every run makes the same files.
 """
 
 import hashlib
+import re
 from array import array
 from collections.abc import Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass, replace
@@ -30,6 +31,7 @@ DOCUMENTS_PER_PIECE = 10
 _DIGEST_BYTES = 32
 _MOST_WARNINGS = 1_000
 _MOST_FAULTS = 1_000
+_ONLY_LABEL = re.compile("^「[^」]+」第 1 项")
 
 
 @dataclass(frozen=True, slots=True)
@@ -152,7 +154,7 @@ class BatchPlan:
         try:
             found = self._renderer.validate(self.spec.template_id, {"labels": [row.data]})
         except InvalidRequest as error:
-            faults = [replace(item, pointer=item.pointer.removeprefix("/labels/0")) for item in error.faults]
+            faults = [_alone(item) for item in error.faults]
             raise InvalidRequest(str(error), faults=faults) from error
         label = found.data["labels"][0]
         overflow = overflow_of(label, self._geometry, award_name, draft=self.options.draft)
@@ -282,6 +284,12 @@ def plan_batch(
         plan.close()
         raise
     return plan
+
+
+def _alone(fault: Fault) -> Fault:
+    """Return what is said of the only label of a request as what is said of a row."""
+    message = _ONLY_LABEL.sub("", fault.message, count=1)
+    return replace(fault, pointer=fault.pointer.removeprefix("/labels/0"), message=message)
 
 
 def _digest(text: str) -> bytes:

@@ -13,7 +13,7 @@ from service.errors import Fault
 from service.model import TemplateSpec
 from service.pipeline.formview import CUSTOM, FormView, view
 from service.rules import Stages
-from service.schema import Field, outline
+from service.schema import Field, compile_pattern, outline
 
 _WHOLE = re.compile(r"-?[0-9]{1,18}")
 _NUMBER = re.compile(r"-?[0-9]{1,15}(\.[0-9]{1,15})?")
@@ -157,7 +157,17 @@ def _split(item: Field, tree: _Branch, number: int) -> Iterator[_Branch]:
         yield row
         return
     for line in lines:
-        yield _Branch(below={**row.below, texts[0]: _Branch([line])})
+        picked, text = _numbered(item, line.strip())
+        yield _Branch(below={**row.below, **picked, texts[0]: _Branch([text])})
+
+
+def _numbered(item: Field, line: str) -> tuple[dict[str, _Branch], str]:
+    """Return what a number written by hand picks, and the text without it."""
+    for name, member in item.members:
+        for choice in member.choices:
+            if choice.prefix and (found := compile_pattern(choice.prefix).match(line)):
+                return {name: _Branch([choice.text])}, line[found.end() :]
+    return {}, line
 
 
 def _read_text(asked: Field, text: str) -> Any:

@@ -9,6 +9,7 @@ from service.schema.check import check_schema
 from service.schema.clean import CleanText, clean_text
 from service.schema.count import char_count, word_count
 from service.schema.outline import Field, outline
+from service.schema.patterns import compile_pattern
 from service.schema.place import Place, SchemaMap
 from service.schema.strict_json import JsonLimits, parse_json
 from service.schema.validate import Validator
@@ -29,6 +30,7 @@ __all__ = [
     "choices",
     "clean_text",
     "code_point",
+    "compile_pattern",
     "json_pointer",
     "outline",
     "parse_json",

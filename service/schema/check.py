@@ -99,6 +99,10 @@ def _keyword_problem(keyword: str, value: Any, root: Mapping[str, Any], *, at_ro
 def _extension_problem(keyword: str, value: Any) -> str | None:
     if keyword == "x-multiline" and not isinstance(value, bool):
         return "x-multiline 只能是 true 或 false"
+    if keyword == "x-prefixes":
+        if not _are_labels(value):
+            return "x-prefixes 应为 {取值: 正则表达式}"
+        return next(filter(None, map(_pattern_problem, value.values())), None)
     if keyword == "x-labels" and not _are_labels(value):
         return "x-labels 应为 {取值: 中文名称}"
     if keyword.endswith("-hint") and not (isinstance(value, str) and _CHINESE.search(value)):

@@ -26,11 +26,13 @@ class Choice:
         text: What a form sends for it.
         value: The JSON value.
         title: What a reader sees.
+        prefix: Pattern of what a writer puts before a text by hand to say the same; empty for none.
     """
 
     text: str
     value: Any
     title: str
+    prefix: str = ""
 
 
 @dataclass(frozen=True, slots=True)
@@ -108,6 +110,7 @@ def _said(place: Place, keyword: str) -> Any:
 def _choices(place: Place) -> tuple[Choice, ...]:
     listed = _said(place, "enum")
     labels = _said(place, "x-labels") or {}
+    prefixes = _said(place, "x-prefixes") or {}
     alternatives = _said(place, "oneOf") or _said(place, "anyOf")
     found: list[tuple[Any, str]] | None = None
     if listed is not None:
@@ -118,9 +121,12 @@ def _choices(place: Place) -> tuple[Choice, ...]:
         found = [(int(text), title) for text, title in labels.items() if text.lstrip("-").isdecimal()]
     if found is None or not all(isinstance(value, (str, int)) for value, _ in found):
         return ()
-    return tuple(
-        Choice(str(value), value, title or labels.get(str(value)) or str(value)) for value, title in found
-    )
+    return tuple(_choice(value, title, labels, prefixes) for value, title in found)
+
+
+def _choice(value: Any, title: str, labels: Mapping[str, str], prefixes: Mapping[str, str]) -> Choice:
+    text = str(value)
+    return Choice(text, value, title or labels.get(text) or text, prefixes.get(text, ""))
 
 
 def _object(place: Place, common: dict[str, Any], depth: int) -> Field:

@@ -10,7 +10,20 @@ from flask import Flask, Response, g, request
 
 from service.bootstrap import Services
 from service.isolation.memory import Thrift
-from service.web import api, batches, docs, metrics, offline, ops, pages, problems, staff, upload, wellknown
+from service.web import (
+    api,
+    batch,
+    batches,
+    docs,
+    metrics,
+    offline,
+    ops,
+    pages,
+    problems,
+    staff,
+    upload,
+    wellknown,
+)
 from service.web.context import SERVICES
 from service.web.origin import refuse_cross_site
 
@@ -55,6 +68,7 @@ def create_app(services: Services) -> Flask:
         pages.BLUEPRINT,
         staff.BLUEPRINT,
         upload.BLUEPRINT,
+        batch.BLUEPRINT,
         docs.BLUEPRINT,
         metrics.BLUEPRINT,
         offline.BLUEPRINT,

@@ -37,11 +37,20 @@ def create_batch(template_id: str) -> Response:
     found = services()
     spec = found.renderer.catalog.get(template_id)
     options = _options(spec)
-    wants_events = request.accept_mimetypes.best == _NDJSON
     with contextlib.ExitStack() as stack:
         content, name, media_type = stack.enter_context(_content(found.settings.batch_limit_bytes))
         rows = read_rows(content, spec, name=name, content_type=media_type)
         plan = plan_batch(found.renderer, template_id, rows, options, FIRST_SIZES)
+    return batch_answer(plan)
+
+
+def batch_answer(plan: BatchPlan) -> Response:
+    """Make a plan, and hand it out as the client asks: news line by line, one PDF, or a zip.
+
+    Args:
+        plan: What to make; closed at the end.
+    """
+    found = services()
     stream = BatchStream(
         plan,
         found.renderer,
@@ -50,9 +59,11 @@ def create_batch(template_id: str) -> Response:
         gone=client_gone(request.environ),
         work_dir=_scratch(found),
     )
-    if wants_events:
-        return Response(stream.events(merged=options.merge), content_type=_NDJSON)
-    if options.merge:
+    merged = plan.options.merge
+    if request.accept_mimetypes.best == _NDJSON:
+        response = Response(stream.events(merged=merged), content_type=_NDJSON)
+        return _named(response, plan, "pdf" if merged else "zip")
+    if merged:
         return _merged(stream, plan, found)
     response = Response(stream.chunks(), content_type="application/zip")
     return _named(response, plan, "zip")

@@ -19,7 +19,8 @@ BLUEPRINT = Blueprint("upload", __name__)
 BLUEPRINT.after_request(tell_origin)
 
 _NAME_SHOWN = 60
-_FORM_PARTS = 60
+FORM_PARTS = 60
+"""Most parts of a form with a file."""
 
 
 @BLUEPRINT.get("/upload/<template_id>")
@@ -32,7 +33,7 @@ def upload_form(template_id: str) -> str:
 def uploaded(template_id: str) -> Response:
     """The document of an uploaded file as a preview; with faults, the form with its data in it."""
     spec = services().renderer.catalog.get(template_id)
-    request.max_form_parts = _FORM_PARTS
+    request.max_form_parts = FORM_PARTS
     try:
         content = uploaded_file()
         form = Form(spec)
@@ -69,11 +70,15 @@ def controls(spec: TemplateSpec) -> Sequence[Node]:
 
 def _page(spec: TemplateSpec, faults: Sequence[Fault] = ()) -> str:
     sample = url_for("api.get_sample", template_id=spec.template_id)
+    workbook = url_for("api.get_workbook", template_id=spec.template_id)
     return render_template(
         "upload.html",
         spec=spec,
         controls=controls(spec),
         faults=faults,
         name=file_name()[:_NAME_SHOWN],
-        examples=[(sample, "样例（JSON）", "供其他系统对接时参照")],
+        examples=[
+            (workbook, "空白工作簿（Excel）", "下载后填写，再到这里上传"),
+            (sample, "样例（JSON）", "供其他系统对接时参照"),
+        ],
     )

@@ -202,7 +202,15 @@ def test_plain_http_in_an_intranet_is_our_own_site(
     context.close()
 
 
-PAGES = ("/", "/fill/notice", "/fill/plaque-labels?sample=1", FILL, "/upload/notice", "/verify")
+PAGES = (
+    "/",
+    "/batch/plaque-labels",
+    "/fill/notice",
+    "/fill/plaque-labels?sample=1",
+    FILL,
+    "/upload/notice",
+    "/verify",
+)
 
 
 def test_no_page_has_a_serious_fault_of_access(js_page: Page, server: Server, artifacts: Path) -> None:
@@ -219,6 +227,11 @@ def test_no_page_has_a_serious_fault_of_access(js_page: Page, server: Server, ar
 
     for number, address in enumerate(PAGES):
         page.goto(server.url + address)
+        if address == "/":
+            for image in page.locator(".card img").all():
+                image.scroll_into_view_if_needed()
+                expect(image).to_have_js_property("complete", True)
+                assert image.evaluate("one => one.naturalWidth") > 300
         judge(f"page-{number}")
     page.goto(f"{server.url}/fill/notice")
     press(page, "预览")

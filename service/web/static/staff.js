@@ -5,6 +5,7 @@
   const DRAFT_DAYS = 30;
   const SAVE_AFTER_MS = 300;
   const DAY_MS = 86400000;
+  const NDJSON = "application/x-ndjson";
   const GONE = "没有连上服务。所填内容都还在，请稍后再按一次。";
   let form = null; /* the page as it was before the preview */
   let busy = false;
@@ -71,6 +72,48 @@
     setTimeout(() => URL.revokeObjectURL(link.href), 60000);
   }
 
+  /* A batch tells how far it is, a line of JSON each, and hands over its file at the end. */
+  async function follow(answer) {
+    const name = nameIn(answer.headers.get("Content-Disposition") || "");
+    const begun = Date.now();
+    const meter = find(".meter");
+    const reader = answer.body.pipeThrough(new TextDecoderStream()).getReader();
+    const pieces = [];
+    let [rest, done, kind] = ["", 0, ""];
+    const take = (line) => {
+      const said = JSON.parse(line);
+      if (said.event === "error") throw new Error(said.message);
+      ({ done } = said);
+      const over = said.done + said.failed;
+      Object.assign(find("progress", meter), { max: said.total, value: over });
+      const left = Math.round((Date.now() - begun) / 1000 * (said.total - over) / Math.max(1, over));
+      say(`已完成 ${said.done} / ${said.total}${left ? `，约剩 ${left} 秒` : ""}`);
+      if (said.status === "failed") find(".failed").append(Object.assign(document.createElement("li"), { textContent: said.message }));
+      if (said.event !== "result") return;
+      kind = said.media_type;
+      pieces.push(Uint8Array.from(atob(said.content), (char) => char.charCodeAt(0)));
+    };
+    meter.hidden = false;
+    try {
+      for (;;) {
+        const { value, done: ended } = await reader.read();
+        if (ended) break;
+        rest += value;
+        if (!value.includes("\n")) continue;
+        const lines = rest.split("\n");
+        rest = lines.pop();
+        lines.forEach(take);
+      }
+      if (!kind) throw new TypeError();
+      download(new Blob(pieces, { type: kind }), name);
+      say(`已下载：${name}`);
+    } catch (error) {
+      say(error instanceof TypeError ? `连接中断时已做到第 ${done} 份。选好的文件还在，请再按一次“生成”。` : error.message);
+    } finally {
+      meter.hidden = true;
+    }
+  }
+
   const nameIn = (header) => {
     const found = /filename\*=UTF-8''([^;]+)/.exec(header) || /filename="([^"]+)"/.exec(header);
     return found ? decodeURIComponent(found[1]) : "文件";
@@ -118,7 +161,9 @@
       body = new URLSearchParams();
       entries.forEach((value, name) => body.append(name, value));
     }
-    const answer = await fetch(sender.getAttribute("action"), { method: "POST", body, headers: { Accept: "text/html" } });
+    const accept = entries.get("do") === "make" ? `${NDJSON}, text/html;q=0.5` : "text/html";
+    const answer = await fetch(sender.getAttribute("action"), { method: "POST", body, headers: { Accept: accept } });
+    if ((answer.headers.get("Content-Type") || "").startsWith(NDJSON)) return follow(answer);
     const disposition = answer.headers.get("Content-Disposition") || "";
     if (disposition.startsWith("attachment")) {
       const name = nameIn(disposition);
@@ -135,11 +180,13 @@
     if (name) entries.append(name, value);
     busy = true;
     main().setAttribute("aria-busy", "true");
-    if (!/^(add|remove|up|down|edit)/.test(value)) say("正在生成，请稍候…");
+    if (!/^(add|remove|up|down|edit)/.test(value)) say(value === "look" ? "正在查看，请稍候…" : "正在生成，请稍候…");
     try {
       await send(sender, entries);
     } catch {
-      say(GONE);
+      /* A browser does not send a file that was changed after it was chosen. */
+      const chosen = find("input[type=file]", sender);
+      say(chosen && chosen.files.length ? `${GONE}文件选好以后又改过的，请重新选择。` : GONE);
     } finally {
       busy = false;
       main().removeAttribute("aria-busy");
@@ -187,6 +234,12 @@
   window.addEventListener("pagehide", () => {
     const kept = find("form[data-draft]");
     if (kept && waiting) drafts.save(kept);
+  });
+
+  /* A sheet that was chosen is looked at without being asked. */
+  document.addEventListener("change", (event) => {
+    if (!event.target.matches("form.batch input[type=file]") || !event.target.files.length) return;
+    submit(event.target.form, "do", "look");
   });
 
   document.addEventListener("keydown", (event) => {

@@ -124,6 +124,18 @@ def test_one_line_drops_breaks_and_a_paragraph_splits_at_them() -> None:
     assert state["body"] == [{"level": 2, "text": "第一段"}, {"level": 2, "text": "第二段"}]
 
 
+def test_numbers_pasted_with_the_text_become_levels() -> None:
+    made = form("notice")
+    pasted = "各单位：\n一、总体要求\n（一）时间。六月\n1.地点\n（1）甲馆\n2026年\n3.5公里\n十分重要"
+    rows = made.read([("/body/0/text", pasted), ("/body/0/level", "0")])["body"]
+    assert [(row["level"], row["text"]) for row in rows] == [
+        (0, "各单位："), (1, "总体要求"), (2, "时间。六月"), (3, "地点"), (4, "甲馆"), (0, "2026年"),
+        (0, "3.5公里"), (0, "十分重要"),
+    ]  # fmt: skip
+    # What is typed as one line stays as it is.
+    assert made.read([("/body/0/text", "一、总体要求")])["body"] == [{"text": "一、总体要求"}]
+
+
 def test_no_name_and_no_value_breaks_the_form() -> None:
     made = form("notice")
     for name in (

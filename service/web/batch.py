@@ -1,0 +1,127 @@
+"""Many documents from one sheet: look at the rows as they were understood, then make them."""
+
+from collections.abc import Sequence
+from contextlib import ExitStack, closing
+from dataclasses import dataclass
+
+from flask import Blueprint, Response, make_response, render_template, request, url_for
+
+from service.batch import BatchOptions, BatchPlan, read_rows
+from service.errors import Fault, InvalidRequest, ServiceError
+from service.model import OutputFormat, TemplateSpec
+from service.pipeline.form import Form
+from service.pipeline.press import SheetSettings
+from service.pipeline.rows import WORKBOOK_TYPE, Preview, faulty_workbook, preview_rows
+from service.web.answers import content_disposition
+from service.web.api import uploaded_file
+from service.web.batches import batch_answer
+from service.web.context import services
+from service.web.origin import tell_origin
+from service.web.upload import FORM_PARTS, controls, file_name
+
+BLUEPRINT = Blueprint("batch", __name__)
+BLUEPRINT.after_request(tell_origin)
+
+_ROWS_LIMIT = 100_000
+_SHOWN = 200
+_NAME_SHOWN = 60
+_SETTINGS = frozenset({"/sheet", "/start_at", "/offset_mm"})
+
+
+@dataclass(frozen=True, slots=True)
+class _Look:
+    """What a file holds, as far as it is shown.
+
+    Attributes:
+        table: The first rows.
+        good: Items that can be made.
+        refused: Line and faults of each row that cannot.
+        warnings: Chinese sentences.
+    """
+
+    table: Preview
+    good: int
+    refused: Sequence[tuple[int, Sequence[Fault]]]
+    warnings: Sequence[str]
+
+
+@BLUEPRINT.get("/batch/<template_id>")
+def batch_form(template_id: str) -> str:
+    """The page that takes a sheet."""
+    return _page(services().renderer.catalog.get(template_id))
+
+
+@BLUEPRINT.post("/batch/<template_id>")
+def batch(template_id: str) -> Response:
+    """Look at the rows, make the documents, or hand out the faulty rows."""
+    spec = services().renderer.catalog.get(template_id)
+    request.max_form_parts = FORM_PARTS
+    verb = request.form.get("do", "look")
+    with ExitStack() as stack:
+        try:
+            content = uploaded_file()
+            plan = stack.enter_context(closing(BatchPlan(services().renderer, template_id, _options(spec))))
+            source = read_rows(content, spec, name=file_name())
+            try:
+                plan.read(source)
+            except InvalidRequest:
+                # Not one row is good; which and why is shown below.
+                if not plan.refusals:
+                    raise
+            failures = {refusal.row.index: refusal.faults for refusal in plan.refusals}
+            if verb == "errors" and failures:
+                return _attached(
+                    faulty_workbook(source, failures), f"{spec.title}-有错的行.xlsx", WORKBOOK_TYPE
+                )
+            if verb == "make" and len(plan) and (not failures or request.form.get("skip")):
+                stack.pop_all()
+                return batch_answer(plan)
+            return make_response(_page(spec, (), _look(spec, content, plan)))
+        except ServiceError as error:
+            return make_response(_page(spec, error.faults or (Fault("", error.type_code, str(error)),)))
+
+
+def _options(spec: TemplateSpec) -> BatchOptions:
+    form = Form(spec)
+    said = form.read(request.form.items(multi=True)) if spec.layout == "labels" else {}
+    offset = said.get("offset_mm") or {}
+    output = request.form.get("output", "merge" if spec.layout == "labels" else "pdf")
+    return BatchOptions(
+        output=OutputFormat.BUNDLE if output == "bundle" else OutputFormat.PDF,
+        skip=True,
+        merge=output == "merge",
+        sheets=SheetSettings(
+            sheet=said.get("sheet") or "L7163",
+            start_at=said.get("start_at") or 1,
+            offset_x_mm=offset.get("dx") or 0.0,
+            offset_y_mm=offset.get("dy") or 0.0,
+            sort="postcode" if request.form.get("sort") else "given",
+        ),
+    )
+
+
+def _look(spec: TemplateSpec, content: bytes, plan: BatchPlan) -> _Look:
+    table = preview_rows(content, spec, name=file_name(), content_type="", rows_limit=_ROWS_LIMIT)
+    refused = [(refusal.row.line, refusal.faults) for refusal in plan.refusals]
+    return _Look(table, len(plan), refused, plan.warnings[:_SHOWN])
+
+
+def _attached(content: bytes, name: str, kind: str) -> Response:
+    response = Response(content, content_type=kind)
+    response.headers["Content-Disposition"] = content_disposition(name, "batch")
+    return response
+
+
+def _page(spec: TemplateSpec, faults: Sequence[Fault] = (), look: _Look | None = None) -> str:
+    return render_template(
+        "batch.html",
+        spec=spec,
+        controls=[node for node in controls(spec) if node.pointer in _SETTINGS],
+        output=request.form.get("output", "merge" if spec.layout == "labels" else "pdf"),
+        sort=bool(request.form.get("sort")),
+        faults=faults,
+        look=look,
+        shown=_SHOWN,
+        name=file_name()[:_NAME_SHOWN],
+        workbook=url_for("api.get_workbook", template_id=spec.template_id),
+    )
