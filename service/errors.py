@@ -16,6 +16,7 @@
     │   ├── UnsafeArchive           422  a docx that must not be opened
     │   ├── NotVerifiable           422  a file that cannot be examined
     │   ├── LayoutOverflow          422  the text does not fit the page rules
+    │   ├── TextLost                422  LibreOffice does not print a character of the text
     │   └── SealUnavailable         422  no seal picture may be laid over this document
     ├── TemplateError               500  a template of ours is broken
     ├── SealError                   500  the finished document failed its own check
@@ -218,6 +219,14 @@ class LayoutOverflow(RequestError):
 
     code = "layout-overflow"
     title = "版面放不下"
+    http_status = 422
+
+
+class TextLost(RequestError):
+    """LibreOffice does not print a character where it stands; it does in another line, with other text before it."""
+
+    code = "text-lost"
+    title = "有字没有印出"
     http_status = 422
 
 

@@ -63,6 +63,11 @@ class FittedLabel:
     upper: tuple[LabelLine, ...]
     beside: tuple[LabelLine, ...]
 
+    @property
+    def text(self) -> str:
+        """All that is printed on it."""
+        return "".join(line.text for line in (*self.upper, *self.beside))
+
 
 @dataclass(frozen=True, slots=True)
 class Overflow:

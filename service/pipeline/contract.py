@@ -6,7 +6,7 @@ from collections import Counter
 from collections.abc import Iterable, Iterator, Mapping, Sequence
 from typing import Any
 
-from service.errors import Fault, LayoutOverflow, SealError
+from service.errors import Fault, LayoutOverflow
 from service.fill import cn_date
 from service.model import TemplateSpec
 from service.pagerules import LayoutRule, SignatureRule
@@ -55,15 +55,12 @@ def check_pages(spec: TemplateSpec, data: Mapping[str, Any], pages: int) -> None
         )
 
 
-def check_layout(
-    spec: TemplateSpec, data: Mapping[str, Any], text: str, pages: Sequence[PrintedPage]
-) -> None:
+def check_layout(spec: TemplateSpec, data: Mapping[str, Any], pages: Sequence[PrintedPage]) -> None:
     """Hold the pages against the template's layout contract, if it declares one.
 
     Args:
         spec: The template.
         data: What it was filled with.
-        text: All text of the PDF.
         pages: What each page shows.
 
     Raises:
@@ -77,8 +74,6 @@ def check_layout(
             reason, words = fault
             among = () if words else (*rule.before, *rule.foot)
             raise _overflow(spec, data, f"第 {number} 页{reason}", near=words, among=among)
-    if lost := _lost_text(data, text):
-        raise _overflow(spec, data, f"「{lost[:_SHOWN_CHARS]}」没有完整印出", near=lost)
     _check_first_page(spec, rule, data, pages)
     if rule.signature:
         _check_signature(spec, rule, rule.signature, data, pages)
@@ -116,21 +111,6 @@ def check_labels(data: Mapping[str, Any], labels: Sequence[PlacedLabel], pdf: by
 
 def _signs(text: str) -> Counter[str]:
     return Counter(char for char in squeezed(text) if char.isalnum())
-
-
-def check_text(data: Mapping[str, Any], text: str) -> None:
-    """Refuse a PDF in which a character of the input is nowhere to be found.
-
-    Raises:
-        SealError: It names the characters and the field.
-    """
-    printed = set(unicodedata.normalize("NFKC", text))
-    for pointer, value in strings_of(data, ""):
-        wanted = unicodedata.normalize("NFKC", value)
-        lost = sorted({char for char in wanted if ord(char) > 0x2E7F and char not in printed})
-        if lost:
-            names = "、".join(f"{char}（U+{ord(char):04X}）" for char in lost[:10])
-            raise SealError(f"成品中缺少 {pointer} 里的字：{names}。请检查模板是否印出了这一项。")
 
 
 def strings_of(value: object, pointer: str) -> Iterator[tuple[str, str]]:
@@ -273,20 +253,6 @@ def _neighbours(lines: Sequence[PrintedLine]) -> Iterator[tuple[PrintedLine, Pri
             if other.box.top > line.box.bottom - _TOUCH_MM:
                 break
             yield line, other
-
-
-def _lost_text(data: Mapping[str, Any], text: str) -> str:
-    """Return the text of a field that is printed less often than it was given, or nothing."""
-    values = [value for _, value in strings_of(data, "")]
-    left = _ideographs(values)
-    left.subtract(_ideographs([text]))
-    lost = {char for char, count in left.items() if count > 0}
-    return max((value for value in values if lost & set(squeezed(value))), key=len, default="")
-
-
-def _ideographs(texts: Iterable[str]) -> Counter[str]:
-    whole = unicodedata.normalize("NFKC", "".join(texts))
-    return Counter(char for char in whole if ord(char) > 0x2E7F and char.isalpha())
 
 
 def _check_first_page(

@@ -135,6 +135,21 @@ def name_faces(docx: bytes, faces: Faces) -> bytes:
     return write_docx(parts) if changed else docx
 
 
+def keep_blanks(docx: bytes) -> bytes | None:
+    """Have all justified lines of a document keep their blanks, whatever else moves with them.
+
+    Args:
+        docx: A filled document from which LibreOffice lost a mark.
+
+    Returns:
+        A docx of the same text; ``None`` where there is nothing left to try.
+    """
+    parts = read_zip(docx, ArchiveLimits())
+    if _keep_blanks(dict(parts)) or not _keep_all_blanks(parts):
+        return None
+    return write_docx(parts)
+
+
 def _keep_blanks(parts: dict[str, bytes]) -> bool:
     """Have justified lines of tight letters keep their blanks.
 
@@ -144,6 +159,10 @@ def _keep_blanks(parts: dict[str, bytes]) -> bool:
     is_tight = any(_JUSTIFIED in text for text in texts) and any(map(_TIGHT.search, texts))
     if not is_tight or any(map(_CELL_MARGIN.search, texts)):
         return False
+    return _keep_all_blanks(parts)
+
+
+def _keep_all_blanks(parts: dict[str, bytes]) -> bool:
     settings = parts.get(_SETTINGS, b"")
     kept = _SHRINKING.sub(rb'\g<1>14"', settings)
     if kept != settings:

@@ -102,8 +102,7 @@ def _placed(sheet: LabelSheet, *, first_page: int) -> Iterator[PlacedLabel]:
         left, top = x + sheet.offset_x + _INSIDE_MM, y + sheet.offset_y + _INSIDE_MM
         right = x + sheet.offset_x + geometry.width - _INSIDE_MM
         bottom = y + sheet.offset_y + geometry.height - _INSIDE_MM
-        text = "".join(line.text for line in (*label.upper, *label.beside))
-        yield PlacedLabel(first_page + page, Box(left, top, right, bottom), text)
+        yield PlacedLabel(first_page + page, Box(left, top, right, bottom), label.text)
 
 
 def _separated(

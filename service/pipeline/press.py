@@ -13,8 +13,8 @@ from service.fill import award_name, fill_docx
 from service.labels import Geometry, LabelSheet, arrangement, compose_sheet, geometry_of, plan_sheet
 from service.model import Deadline, OutputFormat, RenderOptions, SealedItem, TemplateSpec
 from service.pdf import page_count, pdf_text
-from service.pipeline.contract import check_text
 from service.pipeline.render import Renderer
+from service.pipeline.whole import check_text
 from service.verification import Seal, png_bytes
 
 
@@ -141,7 +141,8 @@ class SheetPress:
                 docx, deadline, priority=Priority.BATCH, cancelled=cancelled, label=spec.template_id
             )
             _check_pages(sheet, raw)
-            check_text(data, pdf_text(raw))
+            given = "".join(label.text for row in sheet.rows for label in row.labels if label)
+            check_text(spec, data, given, pdf_text(raw))
             pdf = self._renderer.sealer.stamp_items(raw, spec.qr.placeholder_px, placed)
             pdf = self._renderer.sealer.sign(pdf, warnings) if options.is_signed else pdf
         if options.output is OutputFormat.PDF:

@@ -10,11 +10,13 @@ from functools import partial
 from typing import Any
 from urllib.parse import urlsplit
 
+import structlog
+
 from service.archive import write_docx
 from service.carry import carry_lines
 from service.catalog import Catalog
 from service.convert import Cancelled, Converter, Priority
-from service.errors import ConverterUnavailable
+from service.errors import ConverterUnavailable, TextLost
 from service.model import (
     Deadline,
     MissingGlyph,
@@ -25,6 +27,7 @@ from service.model import (
     Submission,
 )
 from service.pipeline.contract import LoneSignature, squeezed
+from service.pipeline.faces import keep_blanks
 from service.pipeline.filling import Filled, fill
 from service.pipeline.naming import file_stem
 from service.pipeline.official_seal import SealProvider
@@ -32,6 +35,7 @@ from service.pipeline.sealing import Sealed, Sealer
 from service.schema import Validator, code_point, parse_json
 from service.verification import KeyRing
 
+_LOG = structlog.get_logger("wenyin.render")
 _PLAIN = RenderOptions()
 
 
@@ -274,15 +278,29 @@ def _sealed(
     filled: Filled, convert: Callable[[bytes], bytes], seal: Callable[[Filled, bytes], Sealed], clock: _Clock
 ) -> Sealed:
     """Convert and seal; once more with a few lines carried over where the signature would stand alone."""
+    try:
+        return _sealed_whole(filled, convert, seal, clock)
+    except LoneSignature as lone:
+        filled = _carried(filled, lone)
+    return _sealed_whole(filled, convert, seal, clock)
+
+
+def _sealed_whole(
+    filled: Filled, convert: Callable[[bytes], bytes], seal: Callable[[Filled, bytes], Sealed], clock: _Clock
+) -> Sealed:
+    """Convert and seal; once more, with all blanks kept, where LibreOffice left out a character."""
     with clock.stage("convert"):
         pdf = convert(filled.docx)
     with clock.stage("seal"):
         try:
             return seal(filled, pdf)
-        except LoneSignature as lone:
-            filled = _carried(filled, lone)
+        except TextLost:
+            docx = keep_blanks(filled.docx)
+            if docx is None:
+                raise
+    _LOG.warning("LibreOffice 漏印了字符，改用不压缩空白的方式重新转换")
     with clock.stage("convert"):
-        pdf = convert(filled.docx)
+        pdf = convert(docx)
     with clock.stage("seal"):
         return seal(filled, pdf)
 

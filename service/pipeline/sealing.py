@@ -23,16 +23,18 @@ from service.pdf.seal_picture import SealPicture, SealStamp
 from service.pdf.sheets import Picture, stamp_sheets
 from service.pdf.sign import sign_pdf
 from service.pdf.timestamp import TIME_STAMP_FAILED, StampRule
-from service.pipeline.contract import check_labels, check_layout, check_pages, check_text
+from service.pipeline.contract import check_labels, check_layout, check_pages
 from service.pipeline.filling import Filled
 from service.pipeline.naming import as_text, pick
 from service.pipeline.official_seal import SealProvider, place_seal
+from service.pipeline.whole import check_text
 from service.verification import (
     KeyRing,
     Seal,
     TokenKey,
     decode_symbols,
     docx_text,
+    doubtful_text,
     label_text,
     make_seal,
     packed_rows,
@@ -150,15 +152,15 @@ class Sealer:
             Both forms with their codes; the PDF without a signature.
 
         Raises:
-            LayoutOverflow: The page breaks its template's rules.
-            SealError: A character is lost, a font not embedded, a code unreadable.
+            LayoutOverflow, TextLost: The page breaks its template's rules, or lacks a character.
+            SealError: A font is not embedded, a code unreadable.
         """
         key = self._keyring.signing_key(self._issuer)
-        pages, text = _checked(spec, data, filled, pdf) if pdf else (0, "")
+        given = _given(filled)
+        pages, text = _checked(spec, data, filled, given, pdf) if pdf else (0, "")
         stamp = place_seal(spec.seal, data, picture, pdf) if spec.seal and picture and pdf else None
         if filled.items is None:
-            docx_mac = self._mac(key, "hd", docx_text(read_docx(filled.docx)))
-            claims = replace(_claims(spec, data, draft), docx_text_mac=docx_mac)
+            claims = replace(_claims(spec, data, draft), docx_text_mac=self._mac(key, "hd", given))
             if pdf:
                 claims = replace(claims, pages=pages, pdf_text_mac=self._mac(key, "hp", text))
             if stamp:
@@ -287,14 +289,23 @@ def _check_symbols(
     raise SealError("成品中的二维码无法读出，请检查模板中二维码的大小与位置。")
 
 
-def _checked(spec: TemplateSpec, data: Mapping[str, Any], filled: Filled, pdf: bytes) -> tuple[int, str]:
+def _given(filled: Filled) -> str:
+    """Return the text that LibreOffice is to print; that of labels is known without reading the docx."""
+    if filled.labels:
+        return "".join(label.text for label in filled.labels)
+    return docx_text(read_docx(filled.docx))
+
+
+def _checked(
+    spec: TemplateSpec, data: Mapping[str, Any], filled: Filled, given: str, pdf: bytes
+) -> tuple[int, str]:
     """Return the number of pages and the text of a page that keeps to its template's rules."""
     text, pages = read_printed(pdf)
     filled.check_pages(len(pages))
     check_pages(spec, data, len(pages))
-    check_layout(spec, data, text, pages)
+    check_layout(spec, data, pages)
     check_labels(data, filled.labels, pdf)
-    check_text(data, text)
+    check_text(spec, data, given, text, lambda: doubtful_text(read_docx(filled.docx)))
     return len(pages), text
 
 

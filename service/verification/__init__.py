@@ -5,7 +5,7 @@ pages, and hand the results in.
 """
 
 from service.verification.certificates import PdfCertificate, PdfKey
-from service.verification.docxtext import docx_flags, docx_text
+from service.verification.docxtext import docx_flags, docx_text, doubtful_text
 from service.verification.issuers import Issuer, KeyStatus, TokenKey, VerifyKey
 from service.verification.keyadmin import (
     add_issuer,
@@ -70,6 +70,7 @@ __all__ = [
     "decode_token",
     "docx_flags",
     "docx_text",
+    "doubtful_text",
     "give_development_certificate",
     "import_certificate",
     "judge_file",

@@ -40,6 +40,7 @@ _PAGE_FIELD = re.compile(r"\s*(?:PAGE|NUMPAGES|SECTIONPAGES)\b", re.I)
 # A page field may hide only a page number: its stored result is shown until the next update,
 # so anything longer counts as text.
 _PAGE_NUMBER = re.compile(r"[\s\-–—0-9０-９ivxlcdmIVXLCDM一二三四五六七八九十百千〇零]{0,8}")
+_HIDING = frozenset({"vanish", "specVanish", "webHidden"})
 _OFF = frozenset({"0", "false", "off"})
 _TRACKED = {"ins": "修订插入", "del": "修订删除", "moveFrom": "修订移动", "moveTo": "修订移动"}
 
@@ -75,6 +76,58 @@ def docx_text(parts: Mapping[str, bytes]) -> str:
     texts += [_story_text(_parse(parts, name)) for name in _NOTES if name in parts]
     texts += sorted({_story_text(_parse(parts, name)) for name in _shown_margins(parts, body)})
     return "\n".join(text for text in texts if text.strip())
+
+
+def doubtful_text(parts: Mapping[str, bytes]) -> str:
+    """Return the part of a docx's text that its pages need not show as it stands.
+
+    That is hidden text, results of fields, which are worked out anew, and headers and footers: one that is for the
+    first page or for even pages alone may have no page.
+
+    Args:
+        parts: Part name to bytes, from `service.archive.read_docx`.
+
+    Raises:
+        NotVerifiable: A part is missing or is not well-formed XML.
+    """
+    body = _parse(parts, _BODY)
+    vanishing = _vanishing_styles(parts)
+    texts = [_doubtful_runs(body, vanishing)]
+    texts += [_doubtful_runs(_parse(parts, name), vanishing) for name in _NOTES if name in parts]
+    texts += [_story_text(_parse(parts, name)) for name in _shown_margins(parts, body)]
+    return "\n".join(texts)
+
+
+def _doubtful_runs(story: etree._Element, vanishing: frozenset[str]) -> str:
+    texts, fields = [], 0
+    for element in story.iter():
+        name = _w_name(element)
+        if name == "fldChar":
+            kind = _w_attribute(element, "fldCharType")
+            fields += (kind == "begin") - (kind == "end")
+        elif name == "t" and (fields > 0 or _is_unsure(element, vanishing)):
+            texts.append(element.text or "")
+    return "".join(texts)
+
+
+def _is_unsure(text: etree._Element, vanishing: frozenset[str]) -> bool:
+    """Whether text is hidden by itself or by a style, or is the result of a simple field."""
+    for above in text.iterancestors():
+        name = _w_name(above)
+        if name == "fldSimple":
+            return True
+        if name not in ("r", "p"):
+            continue
+        for properties in above.iterchildren(*(f"{{{space}}}{name}Pr" for space in _W_SPACES)):
+            for mark in properties:
+                kind = _w_name(mark)
+                if kind in _HIDING and name == "r" and _is_on(mark):
+                    return True
+                if kind in ("rStyle", "pStyle") and _w_attribute(mark, "val") in vanishing:
+                    return True
+        if name == "p":
+            break
+    return False
 
 
 def docx_flags(parts: Mapping[str, bytes]) -> tuple[str, ...]:
@@ -249,7 +302,7 @@ def _story_flags(story: etree._Element, vanishing: frozenset[str]) -> Iterator[s
             yield _TRACKED[name]
         elif name == "altChunk":
             yield "嵌入的其他文件（altChunk）"
-        elif name in ("vanish", "specVanish", "webHidden") and _is_on(element):
+        elif name in _HIDING and _is_on(element):
             # A paragraph mark may be hidden without hiding a word.
             parent = element.getparent()
             if parent is not None and (grand := parent.getparent()) is not None and _w_name(grand) == "r":

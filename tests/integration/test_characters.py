@@ -2,14 +2,18 @@
 
 import json
 import random
+import re
 from collections.abc import Iterator
+from copy import copy
+from dataclasses import replace
 from pathlib import Path
 from typing import Any
 
 import pytest
 
+from service.archive import read_docx, write_docx
 from service.bootstrap import Services
-from service.errors import InvalidRequest
+from service.errors import InvalidRequest, TextLost
 from service.fonts import FaceTable, default_font_dirs, scan_fonts
 from service.model import Deadline
 from tests.conftest import FIXTURES
@@ -117,14 +121,44 @@ def test_rare_characters_in_a_title_are_as_heavy_as_the_title(
     assert list(faults(drawn, "方正小标宋简体", table, outlines)) == []
 
 
-def test_no_mark_is_lost_at_the_end_of_a_justified_line(services: Services) -> None:
-    # Each start puts other marks at the ends of lines, with digits whose gaps a line could be shrunk by.
+def shrinkable() -> list[dict[str, Any]]:
+    """Return paragraphs of which each puts other marks at the ends of lines, with digits whose gaps could shrink."""
     sentence = "全市科学技术促进会系统按照统一部署，广泛开展活动，组织服务队126支，走访村（社区）638个，解决技术难题1127项，受到广大群众欢迎。"
-    body = [{"level": 0, "text": "会" * start + sentence * 2} for start in range(28)]
-    pdf = notice(services, body=body)
+    return [{"level": 0, "text": "会" * start + sentence * 2} for start in range(28)]
+
+
+def marks(pdf: bytes) -> tuple[int, int]:
     drawn = [item.char for item in drawn_characters(pdf)]
-    assert drawn.count("，") == 28 * 2 * sentence.count("，")
-    assert drawn.count("。") == 28 * 2
+    return drawn.count("，"), drawn.count("。")
+
+
+def test_no_mark_is_lost_at_the_end_of_a_justified_line(services: Services) -> None:
+    assert marks(notice(services, body=shrinkable())) == (28 * 2 * 5, 28 * 2)
+
+
+def test_lost_mark_is_won_back_or_named(services: Services, monkeypatch: pytest.MonkeyPatch) -> None:
+    """A template whose table has cell margins keeps Word's own way of setting lines, and LibreOffice its fault."""
+    table = (
+        b'<w:style w:type="table" w:styleId="cells"><w:name w:val="cells"/><w:tblPr><w:tblCellMar>'
+        b'<w:left w:w="85" w:type="dxa"/></w:tblCellMar></w:tblPr></w:style>'
+    )
+
+    def with_margin(docx: bytes) -> bytes:
+        parts = read_docx(docx)
+        styles = parts["word/styles.xml"].replace(b"</w:styles>", table + b"</w:styles>")
+        return write_docx({**parts, "word/styles.xml": styles})
+
+    renderer = copy(services.renderer)
+    renderer.catalog = services.catalog.with_docx(with_margin)
+    planted = replace(services, renderer=renderer)
+    assert marks(notice(planted, body=shrinkable())) == (28 * 2 * 5, 28 * 2)
+    monkeypatch.setattr("service.pipeline.render.keep_blanks", lambda _: None)
+    with pytest.raises(
+        TextLost, match=r"没有印出 “。”（U\+3002）。「正文」第 \d+ 项「文字」在“[^”]*欢迎。”处"
+    ) as refused:
+        notice(planted, body=shrinkable())
+    (fault,) = refused.value.faults
+    assert re.fullmatch(r"/body/\d+/text", fault.pointer)
 
 
 @pytest.mark.parametrize("char", ["\U00030000", "\U0002ebf0", "\U000323af", "\U0002a6de\U0003134a"])

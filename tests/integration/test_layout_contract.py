@@ -11,11 +11,13 @@ import pytest
 from service.archive import read_docx, write_docx
 from service.bootstrap import Services
 from service.catalog import load_template
-from service.errors import LayoutOverflow
+from service.errors import LayoutOverflow, TextLost
 from service.model import Deadline, TemplateSpec
 from service.pdf.printed import read_printed
 from service.pipeline.contract import LoneSignature, check_labels, check_layout, check_pages
 from service.pipeline.filling import fill
+from service.pipeline.whole import check_text
+from service.verification import docx_text
 from tests.conftest import FIXTURES, ROOT
 from tests.printed import Printed
 
@@ -44,13 +46,15 @@ def spec_of(template: str, part: str = BODY, change: Change = str) -> TemplateSp
 
 def judged(convert: Convert, spec: TemplateSpec, data: dict[str, Any]) -> str:
     """Convert and hold against the contract; return the refusal, or nothing."""
-    text, pages = read_printed(convert(fill(spec, data, EXTRAS).docx))
+    docx = fill(spec, data, EXTRAS).docx
+    text, pages = read_printed(convert(docx))
     try:
         check_pages(spec, data, len(pages))
-        check_layout(spec, data, text, pages)
-    except LayoutOverflow as overflow:
-        (fault,) = overflow.faults
-        return f"{overflow} {fault.keyword} {fault.pointer}"
+        check_layout(spec, data, pages)
+        check_text(spec, data, docx_text(read_docx(docx)), text)
+    except (LayoutOverflow, TextLost) as refusal:
+        (fault,) = refusal.faults
+        return f"{refusal} {fault.keyword} {fault.pointer}"
     return ""
 
 
@@ -183,7 +187,7 @@ def test_text_that_a_cell_cuts_off_is_missed(convert_docx: Convert) -> None:
     data["event"]["name"] = "科技服务进万家系列活动" * 5
     assert judged(convert_docx, spec_of("plan-form"), data) == ""
     refusal = judged(convert_docx, exact, data)
-    assert re.search("第 1 页有文字(重叠|压线)|没有完整印出", refusal)
+    assert re.search("第 1 页有文字(重叠|压线)|没有印出", refusal)
     assert refusal.endswith(("/event/name", "/activities/0/body"))
 
 
@@ -260,6 +264,6 @@ def test_text_goes_over_to_the_page_of_the_signature(services: Services, body: l
 def test_lone_signature_says_what_to_do_when_nothing_can_go_over(convert_docx: Convert) -> None:
     spec = spec_of("notice", STYLES, styled("Issuer", BREAK))
     data = data_of("notice", "minimal")
-    text, pages = read_printed(convert_docx(fill(spec, data, EXTRAS).docx))
+    _, pages = read_printed(convert_docx(fill(spec, data, EXTRAS).docx))
     with pytest.raises(LoneSignature, match="请把最后一段分成两段，或增减几行"):
-        check_layout(spec, data, text, pages)
+        check_layout(spec, data, pages)

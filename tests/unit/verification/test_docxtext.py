@@ -8,7 +8,7 @@ import pytest
 
 from service.archive import read_docx, write_docx
 from service.errors import NotVerifiable
-from service.verification import canonical_text, docx_flags, docx_text
+from service.verification import canonical_text, docx_flags, docx_text, doubtful_text
 
 from .helpers import NAMESPACES, field, paragraph, story
 
@@ -302,3 +302,15 @@ def test_text_is_the_same_when_libreoffice_saves_the_file_again(tmp_path: Path) 
         again = read_docx(source.read_bytes())
         assert canonical_text(docx_text(again)) == before
         assert docx_flags(again) == ()
+
+
+def test_text_that_a_page_need_not_show_is_doubtful() -> None:
+    hidden = "<w:r><w:rPr><w:vanish/></w:rPr><w:t>藏</w:t></w:r>"
+    shown = '<w:r><w:rPr><w:vanish w:val="0"/></w:rPr><w:t>现</w:t></w:r>'
+    by_style = '<w:p><w:pPr><w:pStyle w:val="h"/></w:pPr><w:r><w:t>隐</w:t></w:r></w:p>'
+    simple = '<w:p><w:fldSimple w:instr="DATE"><w:r><w:t>今日</w:t></w:r></w:fldSimple></w:p>'
+    body = paragraph("文", hidden, shown) + by_style + simple + paragraph("见", field("REF a", "附表"), "。")
+    styles = story('<w:style w:styleId="h"><w:rPr><w:vanish/></w:rPr></w:style>', "styles")
+    parts = {"word/document.xml": story(body), "word/styles.xml": styles}
+    assert canonical_text(doubtful_text(parts)) == "藏隐今日附表"
+    assert canonical_text(doubtful_text(_with_margins(_reference("default", "footer", "f1")))) == "眉"
