@@ -7,7 +7,7 @@ from service.batch.run import Run
 from service.batch.store import Store
 from service.batch.stream import BatchStream
 from service.batch.work import Workbench
-from service.sheets import MEDIA_TYPES, Content, RowSource, SheetLimits, read_rows
+from service.sheets import MEDIA_TYPES, Content, RowSource, SheetLimits, error_workbook, read_rows
 
 __all__ = [
     "MEDIA_TYPES",
@@ -29,6 +29,7 @@ __all__ = [
     "Store",
     "ThreadPool",
     "Workbench",
+    "error_workbook",
     "plan_batch",
     "read_rows",
 ]

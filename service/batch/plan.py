@@ -177,6 +177,11 @@ class BatchPlan:
         return len(self._spool)
 
     @property
+    def faults_by_row(self) -> dict[int, tuple[Fault, ...]]:
+        """What is wrong with each row that cannot be made."""
+        return {refusal.row.index: refusal.faults for refusal in self.refusals}
+
+    @property
     def total(self) -> int:
         """Items that this shard is to make, copies counted."""
         return sum(len(positions) for _, positions, _ in self._layout())

@@ -20,7 +20,7 @@ class Run:
     """Makes pieces; results come as they are ready.
 
     A piece whose worker died is made again alone, then item by item; an item that kills its worker alone is
-    the one that fails. A part of labels is not taken apart: all its labels fail.
+    the one that fails. A part of labels, 20 sheets, is not taken apart: all its labels fail.
 
     Args:
         pieces: Made up as they are needed.

@@ -32,6 +32,8 @@ _ZIP_DATE = (1980, 1, 1, 0, 0, 0)
 _IN_MEMORY_BYTES = 1 << 20
 _CHUNK_BYTES = 3 << 16  # a multiple of 3, so that Base64 pieces join
 _REPORT = "report.json"
+FAULTY_ROWS = "有问题的行.xlsx"
+"""Name of the workbook of rows to be mended and sent again."""
 
 
 class BatchStream:
@@ -44,6 +46,7 @@ class BatchStream:
         timeout_s: For one conversion.
         gone: Whether nobody waits any more; ``None`` where that cannot be known.
         work_dir: Holds the parts of what is merged.
+        faulty_rows: Workbook of the rows that cannot be made, to be mended; empty for none.
     """
 
     def __init__(
@@ -55,6 +58,7 @@ class BatchStream:
         timeout_s: float,
         gone: Callable[[], bool] | None,
         work_dir: Path,
+        faulty_rows: bytes = b"",
     ) -> None:
         self._plan = plan
         self._renderer = renderer
@@ -62,6 +66,7 @@ class BatchStream:
         self._timeout_s = timeout_s
         self._gone = gone
         self._work_dir = work_dir
+        self._faulty_rows = faulty_rows
         self._closed = threading.Event()
         self.failed = len(plan.refusals)
         self.done = 0
@@ -138,6 +143,8 @@ class BatchStream:
                 for result in piece.results:
                     lines.write(result.to_json().encode() + b",\n")
                 yield piece
+            if self._faulty_rows:
+                archive.writestr(zipfile.ZipInfo(FAULTY_ROWS, _ZIP_DATE), self._faulty_rows)
             self._write_report(archive, lines)
 
     def _write_report(self, archive: zipfile.ZipFile, lines: IO[bytes]) -> None:

@@ -1,22 +1,17 @@
 """Spreadsheets for the entry points: the workbook of a template, and a look at what was uploaded."""
 
-from collections.abc import Mapping, Sequence
-
-from service.errors import Fault
 from service.model import TemplateSpec
 from service.sheets import MEDIA_TYPE as WORKBOOK_TYPE
 from service.sheets import (
     Content,
     Preview,
-    RowSource,
     SheetLimits,
-    error_workbook,
     fill_in_workbook,
     preview,
     read_rows,
 )
 
-__all__ = ["WORKBOOK_TYPE", "Preview", "faulty_workbook", "preview_rows", "template_workbook"]
+__all__ = ["WORKBOOK_TYPE", "Preview", "preview_rows", "template_workbook"]
 
 
 def template_workbook(spec: TemplateSpec) -> bytes:
@@ -45,13 +40,3 @@ def preview_rows(
     """
     limits = SheetLimits.of_rows(rows_limit)
     return preview(read_rows(content, spec, name=name, content_type=content_type, limits=limits))
-
-
-def faulty_workbook(source: RowSource, failures: Mapping[int, Sequence[Fault]]) -> bytes:
-    """Return a workbook with the items that failed, each with the reasons.
-
-    Args:
-        source: Where the items came from.
-        failures: Index of each item to its faults.
-    """
-    return error_workbook(source, failures)

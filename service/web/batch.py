@@ -6,12 +6,12 @@ from dataclasses import dataclass
 
 from flask import Blueprint, Response, make_response, render_template, request, url_for
 
-from service.batch import BatchOptions, BatchPlan, read_rows
+from service.batch import BatchOptions, BatchPlan, error_workbook, read_rows
 from service.errors import Fault, InvalidRequest, ServiceError
 from service.model import OutputFormat, TemplateSpec
 from service.pipeline.form import Form
 from service.pipeline.press import SheetSettings
-from service.pipeline.rows import WORKBOOK_TYPE, Preview, faulty_workbook, preview_rows
+from service.pipeline.rows import WORKBOOK_TYPE, Preview, preview_rows
 from service.web.answers import content_disposition
 from service.web.api import uploaded_file
 from service.web.batches import batch_answer
@@ -68,14 +68,14 @@ def batch(template_id: str) -> Response:
                 # Not one row is good; which and why is shown below.
                 if not plan.refusals:
                     raise
-            failures = {refusal.row.index: refusal.faults for refusal in plan.refusals}
+            failures = plan.faults_by_row
             if verb == "errors" and failures:
                 return _attached(
-                    faulty_workbook(source, failures), f"{spec.title}-有错的行.xlsx", WORKBOOK_TYPE
+                    error_workbook(source, failures), f"{spec.title}-有错的行.xlsx", WORKBOOK_TYPE
                 )
             if verb == "make" and len(plan) and (not failures or request.form.get("skip")):
                 stack.pop_all()
-                return batch_answer(plan)
+                return batch_answer(plan, error_workbook(source, failures) if failures else b"")
             return make_response(_page(spec, (), _look(spec, content, plan)))
         except ServiceError as error:
             return make_response(_page(spec, error.faults or (Fault("", error.type_code, str(error)),)))

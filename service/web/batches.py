@@ -10,7 +10,7 @@ from typing import IO, Any
 
 from flask import Blueprint, Response, request
 
-from service.batch import BatchOptions, BatchPlan, BatchStream, plan_batch, read_rows
+from service.batch import BatchOptions, BatchPlan, BatchStream, error_workbook, plan_batch, read_rows
 from service.batch.stream import FIRST_SIZES
 from service.bootstrap import Services, work_dir
 from service.errors import NotAcceptable, RequestError, TooLarge, UnsupportedMedia
@@ -41,14 +41,16 @@ def create_batch(template_id: str) -> Response:
         content, name, media_type = stack.enter_context(_content(found.settings.batch_limit_bytes))
         rows = read_rows(content, spec, name=name, content_type=media_type)
         plan = plan_batch(found.renderer, template_id, rows, options, FIRST_SIZES)
-    return batch_answer(plan)
+        faulty = error_workbook(rows, plan.faults_by_row) if plan.refusals else b""
+    return batch_answer(plan, faulty)
 
 
-def batch_answer(plan: BatchPlan) -> Response:
+def batch_answer(plan: BatchPlan, faulty_rows: bytes = b"") -> Response:
     """Make a plan, and hand it out as the client asks: news line by line, one PDF, or a zip.
 
     Args:
         plan: What to make; closed at the end.
+        faulty_rows: Workbook of the rows that cannot be made; empty for none.
     """
     found = services()
     stream = BatchStream(
@@ -58,6 +60,7 @@ def batch_answer(plan: BatchPlan) -> Response:
         timeout_s=found.settings.timeout_s,
         gone=client_gone(request.environ),
         work_dir=_scratch(found),
+        faulty_rows=faulty_rows,
     )
     merged = plan.options.merge
     if request.accept_mimetypes.best == _NDJSON:

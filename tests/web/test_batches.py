@@ -66,6 +66,11 @@ def test_all_faults_come_at_once_before_anything_is_made(server: Server) -> None
     assert (report["done"], report["failed"]) == (1, 2)
     failed = {item["row"]: item["message"] for item in report["items"] if item["status"] == "failed"}
     assert set(failed) == {1, 2}
+    with zipfile.ZipFile(io.BytesIO(answer.body)) as archive:
+        mended = archive.read("有问题的行.xlsx")
+    again = server.upload("/v1/batches/notice", "有问题的行.xlsx", mended)
+    assert again.status == 422
+    assert {fault["pointer"].split("/")[1] for fault in again.json["errors"]} == {"0", "1"}
     assert "成文日期" in failed[1]
 
 
