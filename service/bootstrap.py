@@ -22,13 +22,14 @@ from service.convert import (
     canary_docx,
     make_engine,
 )
-from service.errors import ConfigError, ServiceError, TemplateError
+from service.errors import ServiceError, TemplateError
 from service.fill import template_variables
-from service.fonts import OFFICIAL, FaceTable, FontFace, default_font_dirs, fontconfig_xml, scan_fonts
+from service.fonts import OFFICIAL, FaceTable
 from service.model import TemplateSpec
 from service.pipeline.examiner import Examiner, ExaminerHost, FreshExaminer
 from service.pipeline.faces import FacedConverter
 from service.pipeline.filling import fill
+from service.pipeline.font_stage import FontStage
 from service.pipeline.official_seal import SealProvider
 from service.pipeline.pictures import Covers
 from service.pipeline.readiness import Readiness
@@ -64,6 +65,7 @@ class Services:
         keyring: For reports about issuers.
         catalog: For reports about templates.
         pictures: For reports about the pictures of official seals.
+        fonts: For reports about what stands in for what.
     """
 
     settings: Settings
@@ -75,6 +77,7 @@ class Services:
     keyring: KeyRing
     catalog: Catalog
     pictures: SealProvider
+    fonts: FontStage
 
 
 def work_dir(settings: Settings) -> Path:
@@ -141,38 +144,6 @@ def _open_pictures(settings: Settings, keyring: KeyRing) -> SealProvider:
     for issuer in pictures.sides_px().keys() - {item["id"] for item in keyring.issuers_public()["issuers"]}:
         _LOG.warning("印章图样不属于任何签发单位，不会用到", issuer=issuer)
     return pictures
-
-
-@dataclass(frozen=True, slots=True)
-class FontStage:
-    """The fonts that LibreOffice will see.
-
-    Attributes:
-        folders: Absolute folders, the operator's own first.
-        licensed: The operator's own folder, if there is one.
-        faces: What is in them.
-    """
-
-    folders: tuple[Path, ...]
-    licensed: Path | None
-    faces: tuple[FontFace, ...]
-
-    @classmethod
-    def find(cls, settings: Settings) -> "FontStage":
-        """Scan the folders once.
-
-        Raises:
-            ConfigError: The operator's folder does not exist.
-        """
-        licensed = settings.font_dir.resolve() if settings.font_dir else None
-        if licensed and not licensed.is_dir():
-            raise ConfigError(f"WENYIN_FONT_DIR={licensed}：文件夹不存在。")
-        folders = (*([licensed] if licensed else []), *default_font_dirs())
-        return cls(folders, licensed, scan_fonts(folders))
-
-    def fontconfig(self, cache_dir: Path) -> str:
-        """Return our own fontconfig file."""
-        return fontconfig_xml(default_font_dirs(), self.licensed, cache_dir, self.faces)
 
 
 def plan_converter(settings: Settings, font_stage: FontStage) -> ConverterPlan:
@@ -271,7 +242,9 @@ def open_services(
             _start(converter)
         renderer = _renderer(settings, catalog, converter, keyring, table, pictures)
         covers, readiness = Covers(renderer, settings.timeout_s), Readiness(converter, _OFFICIAL_NAMES)
-        yield Services(settings, renderer, desk, covers, readiness, converter, keyring, catalog, pictures)
+        yield Services(
+            settings, renderer, desk, covers, readiness, converter, keyring, catalog, pictures, font_stage
+        )
     finally:
         converter.close()
         desk.close()

@@ -9,10 +9,10 @@ from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 from pathlib import Path
 
-from service.bootstrap import FontStage
 from service.convert import CACHE_MARK, Converter, ConverterPlan, canary_docx, make_engine
 from service.isolation.process import descendants
 from service.model import Deadline
+from service.pipeline.font_stage import FontStage
 from service.settings import Settings
 
 FONTS = ("仿宋_GB2312", "黑体")

@@ -6,10 +6,9 @@ import click
 from rich.console import Console
 from rich.markup import escape
 
-from service.bootstrap import FontStage, Services, open_services
+from service.bootstrap import Services, open_services
 from service.cli.output import report_errors
 from service.errors import ExitCode
-from service.fonts import inspect_fonts
 from service.settings import Settings
 
 
@@ -21,7 +20,7 @@ def doctor() -> None:
     console = Console()
     with open_services(settings) as services:
         _show_converter(console, services)
-        _show_fonts(console, settings)
+        _show_fonts(console, services)
         _show_keys(console, services)
         for spec in services.catalog:
             console.print(f"模板：{spec.template_id} {spec.title}（版本 {spec.version}）")
@@ -41,8 +40,8 @@ def _show_converter(console: Console, services: Services) -> None:
         console.print(f"[yellow]缺少的隔离层：{missing}[/yellow]")
 
 
-def _show_fonts(console: Console, settings: Settings) -> None:
-    for row in inspect_fonts(FontStage.find(settings).faces):
+def _show_fonts(console: Console, services: Services) -> None:
+    for row in services.fonts.reports:
         colour = "red" if row.family is None else "yellow" if row.degraded else "default"
         console.print(f"[{colour}]字体 {escape(row.message)}[/{colour}]", soft_wrap=True)
 

@@ -124,6 +124,8 @@ class _Server(BaseApplication):  # type: ignore[misc]
             open_services(settings, host=self._host, examiner=self._examiner)
         )
         app = create_app(services)
+        for font in services.fonts.reports:
+            (_LOG.warning if font.degraded else _LOG.info)("字体", message=font.message)
         state = services.readiness.check()
         _LOG.info(
             event,
