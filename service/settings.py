@@ -60,6 +60,9 @@ class Settings(BaseModel):
     body_limit_bytes: _Positive = Field(4_000_000, description="JSON 请求体上限（字节）")
     upload_limit_bytes: _Positive = Field(20_000_000, description="核验上传文件上限（字节）")
     batch_limit_bytes: _Positive = Field(50_000_000, description="批次请求体上限（字节）")
+    batch_http_rows_limit: _Positive = Field(
+        10_000, description="经 HTTP 或网页提交的一批数据的行数上限；更多的请用 wenyin batch"
+    )
     batch_rows_limit: _Positive = Field(100_000, description="wenyin batch 一批数据的行数上限")
     workers: _Positive = Field(
         default_factory=lambda: os.cpu_count() or 1, description="HTTP 进程数；默认为处理器核数"

@@ -10,10 +10,12 @@ from pathlib import Path
 from typing import Any
 
 import xlsxwriter
+from python_calamine import CalamineWorkbook
 
 from service.catalog import load_template
 from service.model import TemplateSpec
 from service.schema import parse_json
+from tools.make_row_fixtures import label
 
 TEMPLATES = Path(__file__).resolve().parent.parent / "templates" / "docx"
 TEMPLATE_IDS = ("notice", "plan-form", "summary-report", "commendation", "plaque-labels")
@@ -74,6 +76,20 @@ def workbook_of(sheets: Mapping[str, Sequence[Sequence[Any]]], **options: Any) -
                     elif value != "":
                         sheet.write(number, index, value)
     return buffer.getvalue()
+
+
+def mend_labels(book: bytes, lines: Sequence[int]) -> bytes:
+    """Return a workbook of faulty rows as a clerk sends it back: each row of the list typed anew.
+
+    Args:
+        book: As it was handed out; its last two columns stay.
+        lines: Which rows of the thousand it holds.
+    """
+    (name, *_) = (reader := CalamineWorkbook.from_filelike(io.BytesIO(book))).sheet_names
+    head, *rows = reader.get_sheet_by_name(name).to_python()
+    return workbook_of(
+        {"名单": [head, *(label(line - 1) + row[-2:] for line, row in zip(lines, rows, strict=True))]}
+    )
 
 
 def with_part(data: bytes, name: str, change: Callable[[bytes], bytes], level: int = 6) -> bytes:

@@ -6,7 +6,7 @@ from dataclasses import dataclass
 
 from flask import Blueprint, Response, make_response, render_template, request, url_for
 
-from service.batch import BatchOptions, BatchPlan, error_workbook, read_rows
+from service.batch import BatchOptions, BatchPlan, SheetLimits, error_workbook, read_rows
 from service.errors import Fault, InvalidRequest, ServiceError
 from service.model import OutputFormat, TemplateSpec
 from service.pipeline.form import Form
@@ -22,7 +22,6 @@ from service.web.upload import FORM_PARTS, controls, file_name
 BLUEPRINT = Blueprint("batch", __name__)
 BLUEPRINT.after_request(tell_origin)
 
-_ROWS_LIMIT = 100_000
 _SHOWN = 200
 _NAME_SHOWN = 60
 _SETTINGS = frozenset({"/sheet", "/start_at", "/offset_mm"})
@@ -61,7 +60,8 @@ def batch(template_id: str) -> Response:
         try:
             content = uploaded_file()
             plan = stack.enter_context(closing(BatchPlan(services().renderer, template_id, _options(spec))))
-            source = read_rows(content, spec, name=file_name())
+            limits = SheetLimits.of_rows(services().settings.batch_http_rows_limit)
+            source = read_rows(content, spec, name=file_name(), limits=limits)
             try:
                 plan.read(source)
             except InvalidRequest:
@@ -101,7 +101,8 @@ def _options(spec: TemplateSpec) -> BatchOptions:
 
 
 def _look(spec: TemplateSpec, content: bytes, plan: BatchPlan) -> _Look:
-    table = preview_rows(content, spec, name=file_name(), content_type="", rows_limit=_ROWS_LIMIT)
+    limit = services().settings.batch_http_rows_limit
+    table = preview_rows(content, spec, name=file_name(), content_type="", rows_limit=limit)
     refused = [(refusal.row.line, refusal.faults) for refusal in plan.refusals]
     return _Look(table, len(plan), refused, plan.warnings[:_SHOWN])
 

@@ -10,7 +10,15 @@ from typing import IO, Any
 
 from flask import Blueprint, Response, request
 
-from service.batch import BatchOptions, BatchPlan, BatchStream, error_workbook, plan_batch, read_rows
+from service.batch import (
+    BatchOptions,
+    BatchPlan,
+    BatchStream,
+    SheetLimits,
+    error_workbook,
+    plan_batch,
+    read_rows,
+)
 from service.batch.stream import FIRST_SIZES
 from service.bootstrap import Services, work_dir
 from service.errors import NotAcceptable, RequestError, TooLarge, UnsupportedMedia
@@ -39,7 +47,8 @@ def create_batch(template_id: str) -> Response:
     options = _options(spec)
     with contextlib.ExitStack() as stack:
         content, name, media_type = stack.enter_context(_content(found.settings.batch_limit_bytes))
-        rows = read_rows(content, spec, name=name, content_type=media_type)
+        limits = SheetLimits.of_rows(found.settings.batch_http_rows_limit)
+        rows = read_rows(content, spec, name=name, content_type=media_type, limits=limits)
         plan = plan_batch(found.renderer, template_id, rows, options, FIRST_SIZES)
         faulty = error_workbook(rows, plan.faults_by_row) if plan.refusals else b""
     return batch_answer(plan, faulty)

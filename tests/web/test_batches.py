@@ -5,7 +5,9 @@ import csv
 import http.client
 import io
 import json
+import re
 import zipfile
+from pathlib import Path
 from typing import Any
 
 import pypdf
@@ -14,7 +16,9 @@ import pytest
 from service.pdf import render_pages
 from service.verification import decode_symbols
 from tests.conftest import FIXTURES
-from tests.serving import Answer, Server, wait_until
+from tests.serving import Answer, Server, serving, wait_until
+from tests.tables import mend_labels
+from tools.make_row_fixtures import FAULTY_LINES, label
 
 pytestmark = pytest.mark.libreoffice
 NOTICE = json.loads((FIXTURES / "notice" / "minimal.json").read_text("utf-8"))
@@ -72,6 +76,41 @@ def test_all_faults_come_at_once_before_anything_is_made(server: Server) -> None
     assert again.status == 422
     assert {fault["pointer"].split("/")[1] for fault in again.json["errors"]} == {"0", "1"}
     assert "成文日期" in failed[1]
+
+
+def test_a_thousand_rows_with_seven_faulty_ones(server: Server) -> None:
+    thousand = (FIXTURES / "rows" / "labels-1000-with-7-faulty.xlsx").read_bytes()
+    refused = server.upload("/v1/batches/plaque-labels", "标签.xlsx", thousand)
+    assert refused.status == 422
+    cells = [re.match(r"([A-G]\d+)：.*[\u4e00-\u9fff]", fault["message"]) for fault in refused.json["errors"]]
+    assert [cell and cell[1] for cell in cells] == ["C18", "G150", "B301", "F444", "D587", "E730", "A999"]
+
+    made = server.upload("/v1/batches/plaque-labels?on_error=skip", "标签.xlsx", thousand)
+    report = report_of(made)
+    assert (report["done"], report["failed"]) == (993, 7)
+    with zipfile.ZipFile(io.BytesIO(made.body)) as archive:
+        pages = [
+            page.extract_text()
+            for name in sorted(archive.namelist())
+            if name.endswith(".pdf")
+            for page in pypdf.PdfReader(io.BytesIO(archive.read(name))).pages
+        ]
+        mended = mend_labels(archive.read("有问题的行.xlsx"), FAULTY_LINES)
+    assert len(pages) == -(-993 // 14)
+    printed = "".join("".join(pages).split())
+    assert [line for line in range(2, 1_002) if label(line - 1)[6] not in printed] == list(FAULTY_LINES)
+
+    again = server.upload("/v1/batches/plaque-labels?merge=true", "有问题的行.xlsx", mended)
+    assert (again.status, again.type) == (200, "application/pdf"), again.body
+    text = "".join(pypdf.PdfReader(io.BytesIO(again.body)).pages[0].extract_text().split())
+    assert all(label(line - 1)[6] in text for line in FAULTY_LINES)
+
+
+def test_too_many_rows_for_http_are_refused_by_number(tmp_path: Path) -> None:
+    with serving(tmp_path, batch_http_rows_limit="20", soffice="/nothing") as server:
+        rows = (FIXTURES / "rows" / "labels-1000-with-7-faulty.xlsx").read_bytes()
+        answer = server.upload("/v1/batches/plaque-labels", "标签.xlsx", rows)
+        assert (answer.status, answer.json["type"]) == (422, "urn:wenyin:problem:too-many-rows")
 
 
 def test_events_tell_of_each_item_and_end_with_the_file(server: Server) -> None:
