@@ -268,6 +268,7 @@ def _renderer(
         pictures,
         settings.on_missing_glyph,
         settings.stamping,
+        table.postscript_names(name for spec in catalog for name in spec.fonts),
     )
 
 

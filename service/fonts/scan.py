@@ -14,6 +14,7 @@ from service.fonts.code_points import CodePoints
 
 _SUFFIXES = frozenset({".ttf", ".otf", ".ttc", ".otc"})
 _FAMILY_NAME_IDS = frozenset({1, 16, 21})
+_POSTSCRIPT_NAME_ID = 6
 REGULAR = 400
 """Weight of a regular face (OS/2 usWeightClass)."""
 
@@ -35,6 +36,7 @@ class FontFace:
         italic: Whether it slants.
         path: The file.
         index: Number of the face in a collection; 0 in a single-face file.
+        postscript: Its PostScript names, one of which a PDF gives it; empty if the file has none.
     """
 
     families: tuple[str, ...]
@@ -42,6 +44,7 @@ class FontFace:
     italic: bool
     path: Path
     index: int
+    postscript: tuple[str, ...] = ()
 
 
 def scan_fonts(folders: Iterable[Path]) -> tuple[FontFace, ...]:
@@ -81,8 +84,16 @@ def _open(path: Path) -> Iterator[Sequence[Any]]:
 def _face(font: Any, path: Path, index: int) -> FontFace:
     records = sorted(font["name"].names, key=lambda record: record.nameID)
     names = [str(record) for record in records if record.nameID in _FAMILY_NAME_IDS]
+    postscript = (str(record) for record in records if record.nameID == _POSTSCRIPT_NAME_ID)
     os2 = font["OS/2"]
-    return FontFace(tuple(dict.fromkeys(names)), os2.usWeightClass, bool(os2.fsSelection & 1), path, index)
+    return FontFace(
+        tuple(dict.fromkeys(names)),
+        os2.usWeightClass,
+        bool(os2.fsSelection & 1),
+        path,
+        index,
+        tuple(dict.fromkeys(name for name in postscript if name.isascii())),
+    )
 
 
 def faces_of(family: str, faces: Iterable[FontFace]) -> Iterator[FontFace]:

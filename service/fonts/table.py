@@ -1,6 +1,6 @@
 """Which face draws which character, asked once at start and answered in a byte."""
 
-from collections.abc import Sequence
+from collections.abc import Iterable, Sequence
 from dataclasses import dataclass
 
 from service.fonts.chains import OFFICIAL, OTHERS, TAIL
@@ -39,6 +39,9 @@ _NEVER_DRAWN = (
 # Translations of bytes into marks: 0xFF for each place but "none", and for each but the font's own face.
 _EVERY_PLACE_BUT_NONE = bytes(_UNDRAWN) + b"\xff"
 _EVERY_PLACE_BUT_OWN = b"\0" + b"\xff" * _UNDRAWN
+
+
+_OWN_OF_OFFICE = frozenset({"OpenSymbol"})  # LibreOffice brings it along for bullets
 
 
 @dataclass(frozen=True, slots=True)
@@ -123,6 +126,22 @@ class FaceTable:
     def families(self, name: str) -> tuple[str, ...]:
         """Return the installed families that draw a font's text, the first choice first."""
         return self._row(name).families
+
+    def postscript_names(self, fonts: Iterable[str]) -> frozenset[str]:
+        """Return the PostScript names of all faces that some fonts and the official ones may be drawn by.
+
+        Args:
+            fonts: Font names that a template uses beside the official ones.
+
+        Returns:
+            Empty where a face has no such name: then nothing can be said of a name in a PDF.
+        """
+        chained = [name for chain in (*OFFICIAL, *OTHERS) for name in chain.names]
+        families = dict.fromkeys(family for name in (*chained, *fonts) for family in self.families(name))
+        faces = [face for family in families for face in faces_of(family, self._faces)]
+        if not all(face.postscript for face in faces):
+            return frozenset()
+        return _OWN_OF_OFFICE.union(*(face.postscript for face in faces))
 
     def _row(self, name: str) -> _Row:
         key = name.casefold()

@@ -67,6 +67,7 @@ class Renderer:
         pictures: Pictures of official seals; ``None`` has none.
         on_missing_glyph: What becomes of a character that no font draws, unless a caller says otherwise.
         stamping: Where time stamps over signatures come from, see `StampRule`; ``None`` has none.
+        faces: PostScript names of the faces that may be in a PDF; empty allows all.
     """
 
     def __init__(
@@ -80,13 +81,14 @@ class Renderer:
         pictures: SealProvider | None = None,
         on_missing_glyph: OnMissingGlyph = "error",
         stamping: tuple[str, float, bool] | None = None,
+        faces: frozenset[str] = frozenset(),
     ) -> None:
         self.catalog = catalog
         self.converter = converter
         self._has_glyph = has_glyph
         self._on_missing_glyph = on_missing_glyph
         self._base_url = base_url
-        self.sealer = Sealer(keyring, base_url, issuer, pictures or SealProvider(), stamping)
+        self.sealer = Sealer(keyring, base_url, issuer, pictures or SealProvider(), stamping, faces)
         self._validators = {spec.template_id: Validator(spec.schema, spec.rules) for spec in catalog}
 
     def check(

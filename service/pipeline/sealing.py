@@ -88,6 +88,7 @@ class Sealer:
         issuer: Id of the signing issuer; ``None`` when there is only one.
         pictures: Pictures of official seals.
         stamping: Where time stamps over signatures come from, see `StampRule`; ``None`` has none.
+        faces: PostScript names of the faces that may be in a PDF; empty allows all.
     """
 
     def __init__(
@@ -97,7 +98,9 @@ class Sealer:
         issuer: str | None,
         pictures: SealProvider,
         stamping: tuple[str, float, bool] | None = None,
+        faces: frozenset[str] = frozenset(),
     ) -> None:
+        self._faces = faces
         self._stamping = StampRule(*stamping) if stamping else None
         self._keyring = keyring
         self._pictures = pictures
@@ -207,7 +210,7 @@ class Sealer:
         """
         pictures = [Picture(*packed_rows(seal.symbol, _PDF_MODULE_PX)) for seal in seals]
         stamped = stamp_sheets(pdf, (side_px, side_px), pictures, EPOCH)
-        _check_fonts(stamped.finished)
+        _check_fonts(stamped.finished, self._faces)
         _check_symbols(stamped.finished.pdf, stamped.spots, seals, _BULK_CHECK_DPI)
         return stamped.finished.pdf
 
@@ -238,7 +241,7 @@ class Sealer:
             width_px, height_px, rows = packed_rows(seal.symbol, _PDF_MODULE_PX)
             stamps.append(PdfStamp(width, width_px, height_px, rows, dated, height))
         finished = finish_pdf(pdf, *stamps, seal=picture, marker=filled.marker)
-        _check_fonts(finished)
+        _check_fonts(finished, self._faces)
         _check_symbols(finished.pdf, spots, seals, _SELF_CHECK_DPI)
         return finished.pdf
 
@@ -271,9 +274,14 @@ class Sealer:
         return sign_pdf(pdf, key.certificate.der, key.sign)
 
 
-def _check_fonts(finished: FinishedPdf) -> None:
+def _check_fonts(finished: FinishedPdf, faces: frozenset[str]) -> None:
     if finished.loose_fonts:
         raise SealError("成品中有未嵌入的字体。", detail="、".join(sorted(finished.loose_fonts)))
+    if faces and (foreign := finished.fonts - faces):
+        raise SealError(
+            f"成品用了规定字体及其替代字体以外的字体：{'、'.join(sorted(foreign))}。"
+            "请用 wenyin templates lint 检查模板中的字体名，在 template.toml 的 fonts 中列全。"
+        )
 
 
 def _check_symbols(

@@ -13,7 +13,7 @@ import pytest
 
 from service.archive import read_docx, write_docx
 from service.bootstrap import Services
-from service.errors import InvalidRequest, TextLost
+from service.errors import InvalidRequest, SealError, TextLost
 from service.fonts import FaceTable, default_font_dirs, scan_fonts
 from service.model import Deadline
 from tests.conftest import FIXTURES
@@ -159,6 +159,20 @@ def test_lost_mark_is_won_back_or_named(services: Services, monkeypatch: pytest.
         notice(planted, body=shrinkable())
     (fault,) = refused.value.faults
     assert re.fullmatch(r"/body/\d+/text", fault.pointer)
+
+
+def test_page_by_a_face_that_stands_in_for_nothing_is_refused(services: Services) -> None:
+    """It lies in the folder of ours and has all hanzi, but in the shapes of another country."""
+
+    def with_japanese(docx: bytes) -> bytes:
+        parts = read_docx(docx)
+        styles = parts["word/styles.xml"].replace("仿宋_GB2312".encode(), b"Noto Sans CJK JP")
+        return write_docx({**parts, "word/styles.xml": styles})
+
+    renderer = copy(services.renderer)
+    renderer.catalog = services.catalog.with_docx(with_japanese)
+    with pytest.raises(SealError, match="替代字体以外的字体：NotoSansCJKjp-Regular。"):
+        notice(replace(services, renderer=renderer))
 
 
 @pytest.mark.parametrize("char", ["\U00030000", "\U0002ebf0", "\U000323af", "\U0002a6de\U0003134a"])

@@ -145,6 +145,16 @@ def test_licensed_font_wins_and_is_not_emboldened(tmp_path: Path) -> None:
     assert not reports["黑体"].real
 
 
+def test_names_of_faces_are_known_unless_a_licensed_one_has_none(
+    tmp_path: Path, faces: tuple[FontFace, ...]
+) -> None:
+    names = FaceTable(faces).postscript_names(["Noto Sans CJK JP"])
+    assert {"FandolFang-Regular", "NotoSerifCJKsc-Bold", "NotoSansCJKjp-Regular"} <= names
+    assert "NotoSansCJKjp-Regular" not in FaceTable(faces).postscript_names([])
+    make_font(tmp_path / "b.ttf", "FangSong", "中国")
+    assert FaceTable(scan_fonts([tmp_path, *default_font_dirs()])).postscript_names([]) == frozenset()
+
+
 def test_zhuque_goes_before_fandol(tmp_path: Path) -> None:
     licensed = tmp_path / "licensed"
     licensed.mkdir()
