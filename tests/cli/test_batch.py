@@ -76,7 +76,8 @@ def notices(count: int) -> str:
 
 
 def files(folder: Path) -> dict[str, bytes]:
-    return {path.name: path.read_bytes() for path in folder.glob("*.pdf")}
+    # What is not whole yet begins with a dot, and may be gone by now.
+    return {path.name: path.read_bytes() for path in folder.glob("[!.]*.pdf")}
 
 
 def logged(folder: Path, shard: int = 0) -> list[dict[str, Any]]:
