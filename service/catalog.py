@@ -14,6 +14,7 @@ from service.archive import read_docx
 from service.errors import ServiceError, TemplateError, UnknownTemplate
 from service.model import (
     FactRule,
+    FullText,
     QrRule,
     SealRule,
     TemplateSpec,
@@ -48,6 +49,13 @@ class _Verify(_Strict):
     facts: tuple[_Fact, ...] = ()
     each: str | None = Field(None, pattern=_POINTER)
     digest: tuple[Annotated[str, Field(pattern=_POINTER)], ...] = ()
+    full_text: FullText = False
+
+    @model_validator(mode="after")
+    def _one_text(self) -> "_Verify":
+        if self.full_text and self.each is not None:
+            raise ValueError("items share a page, and none has a text of its own")
+        return self
 
 
 class _Qr(_Strict):
@@ -292,6 +300,7 @@ def _verify_rule(rule: _Verify) -> VerifyRule:
         facts=tuple(FactRule(fact.caption, fact.pointer, fact.optional) for fact in rule.facts),
         each=rule.each,
         digest=rule.digest,
+        full_text=rule.full_text,
     )
 
 

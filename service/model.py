@@ -92,6 +92,10 @@ class FactRule:
     optional: bool = False
 
 
+FullText = bool | Literal["optional"]
+"""Whether the whole text goes into the token; ``"optional"`` leaves it out where the code has no room."""
+
+
 @dataclass(frozen=True, slots=True)
 class VerifyRule:
     """How a template's data becomes a token; pointers go into the request data.
@@ -105,6 +109,7 @@ class VerifyRule:
         each: Pointer to a list whose items are sealed one by one, each with its own QR code; all other
             pointers are then relative to the item.
         digest: Pointers to the values of an item that its token's keyed digest covers, in their order.
+        full_text: Whether the token carries the whole text, which makes it public.
     """
 
     doc_type: int
@@ -114,6 +119,7 @@ class VerifyRule:
     facts: tuple[FactRule, ...] = ()
     each: str | None = None
     digest: tuple[str, ...] = ()
+    full_text: FullText = False
 
 
 @dataclass(frozen=True, slots=True)
@@ -264,6 +270,8 @@ class Claims:
         profile: Canonicalisation profile of the two MACs.
         template_version: `TemplateSpec.version`.
         draft: Whether the document was rendered as 草稿.
+        text: The whole text of the PDF, or of the docx where there is no PDF, line by line; ``None`` unless
+            the template asks for it.
     """
 
     doc_type: int
@@ -279,6 +287,7 @@ class Claims:
     profile: int = 1
     template_version: int = 1
     draft: bool = False
+    text: str | None = None
 
 
 class VerdictCode(StrEnum):
@@ -317,6 +326,19 @@ class PdfSignature:
 
 
 @dataclass(frozen=True, slots=True)
+class TextSpan:
+    """A piece of two texts that are compared.
+
+    Attributes:
+        kind: ``same`` in both, ``removed`` from the signed text, or ``added`` to it.
+        text: The piece, line breaks included.
+    """
+
+    kind: Literal["same", "removed", "added"]
+    text: str
+
+
+@dataclass(frozen=True, slots=True)
 class Verdict:
     """An answer with its reasons.
 
@@ -329,9 +351,12 @@ class Verdict:
         not_checked: Chinese phrases: what was not, said plainly.
         document_id: Hex rid of the token, when its signature is good.
         development: Whether the issuer is the development issuer made on first run.
-        authenticated_text: The text that matched, for TEXT_MATCH.
+        authenticated_text: The text that matched, for TEXT_MATCH; else the whole text that the token
+            carries, if it carries one and still counts.
         pages: First and last page of the file that this verdict is about, from 1, where it is not all.
         documents: A verdict for each code of a file that holds several.
+        differences: For ALTERED: the signed text and the file's, piece by piece, where they are two
+            versions of one text.
     """
 
     code: VerdictCode
@@ -344,6 +369,7 @@ class Verdict:
     authenticated_text: str | None = None
     pages: tuple[int, int] | None = None
     documents: tuple["Verdict", ...] = ()
+    differences: tuple[TextSpan, ...] = ()
 
 
 @dataclass(frozen=True, slots=True)

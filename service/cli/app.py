@@ -4,6 +4,7 @@ import json
 import sys
 from collections.abc import Iterator
 from contextlib import contextmanager
+from dataclasses import asdict
 from pathlib import Path
 from typing import Any
 
@@ -180,6 +181,8 @@ def _verdict_fields(verdict: Verdict) -> dict[str, Any]:
         "document_id": verdict.document_id,
         "development": verdict.development,
         **({"page": verdict.pages[0], "last_page": verdict.pages[1]} if verdict.pages else {}),
+        **({"authenticated_text": verdict.authenticated_text} if verdict.authenticated_text else {}),
+        **({"differences": list(map(asdict, verdict.differences))} if verdict.differences else {}),
         **({"documents": list(map(_verdict_fields, verdict.documents))} if verdict.documents else {}),
     }
 
@@ -192,6 +195,11 @@ def _print_verdict(verdict: Verdict) -> None:
         click.echo(f"  已核验：{item}")
     for item in verdict.not_checked:
         click.echo(f"  未核验：{item}")
+    for span in verdict.differences:
+        if span.kind != "same":
+            click.echo(
+                f"  {'删去' if span.kind == 'removed' else '添加'}：{json.dumps(span.text, ensure_ascii=False)}"
+            )
     for document in verdict.documents:
         where = f"第 {document.pages[0]} 页" if document.pages else "其中"
         name = document.claims.get("title") or document.claims.get("ref") or ""

@@ -153,6 +153,13 @@ def _manifest(spec: TemplateSpec) -> Iterator[Finding]:
             f"verify.doc_type {rule.doc_type} 在核验页上显示为“{known}”；"
             f"另一种文件请用 {len(TYPE_NAMES) + 1}–{MOST_TYPES} 中没有用过的编号",
         )
+    if rule.full_text:
+        yield Finding(
+            "warning",
+            "template.toml",
+            "verify.full_text 把全文写进二维码：拿到纸面或照片的任何人都能读出，无法收回；"
+            "用这个模板的文件里不得有电话、住址等个人信息",
+        )
     named = {"verify.title": rule.title, "verify.ref": rule.ref, "verify.date": rule.date}
     named |= {f"verify.facts “{fact.caption}”": fact.pointer for fact in rule.facts}
     if spec.seal is not None:

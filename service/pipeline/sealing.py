@@ -39,6 +39,7 @@ from service.verification import (
     make_seal,
     packed_rows,
     png_bytes,
+    readable_text,
     text_mac,
 )
 
@@ -168,7 +169,13 @@ class Sealer:
                 claims = replace(claims, pages=pages, pdf_text_mac=self._mac(key, "hp", text))
             if stamp:
                 claims = replace(claims, seal_mode=_PICTURE_SEAL)
-            seals = [make_seal(claims, spec.verify.facts, key, self._base_url, spec.qr)]
+            if spec.verify.full_text:
+                claims = replace(claims, text=readable_text(text or given))
+            seals = [
+                make_seal(
+                    claims, spec.verify.facts, key, self._base_url, spec.qr, full_text=spec.verify.full_text
+                )
+            ]
         else:
             seals = list(self.seal_items(spec, filled.items, draft=draft))
         dated = _issued_on(spec, filled.items[0] if filled.items else data)

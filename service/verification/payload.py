@@ -13,6 +13,7 @@ import cbor2
 
 from service.errors import InvalidRequest
 from service.model import Claims
+from service.verification.fulltext import FULL_TEXT, is_packed_text, pack_text, unpack_text
 
 TITLE_CHARACTERS = 40
 """Longest title in a token; a longer one ends in ``…``."""
@@ -82,6 +83,7 @@ def pack_claims(claims: Claims, limit_bytes: int) -> bytes:
         11: None if claims.profile == _PROFILE else claims.profile,
         12: None if claims.template_version == 1 else claims.template_version,
         13: claims.draft or None,
+        14: None if claims.text is None else pack_text(claims.text),
     }
     payload = {key: value for key, value in values.items() if value is not None}
     for key, value in payload.items():
@@ -133,6 +135,7 @@ def unpack_claims(payload: bytes) -> Claims:
         profile=_PROFILE,
         template_version=values.get(12, 1),
         draft=values.get(13, False),
+        text=unpack_text(values[14]) if 14 in values else None,
     )
 
 
@@ -219,6 +222,7 @@ _CHECKS: Mapping[int, Callable[[object], bool]] = {
     11: lambda _: False,  # profile 1 is left out, and there is no other yet
     12: _is_int(2, 65_535),
     13: lambda value: value is True,
+    14: is_packed_text,
 }
 
 _FIELD_NAMES: Mapping[int, str] = {
@@ -235,4 +239,5 @@ _FIELD_NAMES: Mapping[int, str] = {
     11: "文字规范版本",
     12: "模板版本",
     13: "草稿标记",
+    14: FULL_TEXT,
 }

@@ -3,9 +3,11 @@
 from collections.abc import Sequence
 from dataclasses import dataclass, replace
 
-from service.model import Claims, FactRule, QrRule
+from service.errors import InvalidRequest
+from service.model import Claims, FactRule, FullText, QrRule
+from service.verification.fulltext import FULL_TEXT
 from service.verification.issuers import TokenKey
-from service.verification.qr import QrSymbol, make_symbol, module_mm
+from service.verification.qr import QR_TOO_DENSE, QrSymbol, make_symbol, module_mm
 from service.verification.token import mint_token, open_envelope, rid
 from service.verification.urls import verify_url
 
@@ -19,7 +21,7 @@ class Seal:
         document_id: Hex rid.
         url: What the QR code says.
         symbol: The QR code.
-        dropped: Captions of the optional facts that had to be left out.
+        dropped: Captions of the optional facts that had to be left out; `FULL_TEXT` for the text.
     """
 
     token: bytes
@@ -29,8 +31,17 @@ class Seal:
     dropped: tuple[str, ...] = ()
 
 
-def make_seal(claims: Claims, facts: Sequence[FactRule], key: TokenKey, public_url: str, qr: QrRule) -> Seal:
+def make_seal(
+    claims: Claims,
+    facts: Sequence[FactRule],
+    key: TokenKey,
+    public_url: str,
+    qr: QrRule,
+    full_text: FullText = True,
+) -> Seal:
     """Mint a token that fits its QR code, leaving out optional facts from the last if need be.
+
+    An optional text is left out last: all facts can be read in it, too.
 
     Args:
         claims: ``claims.facts`` in the order of ``facts``.
@@ -38,15 +49,33 @@ def make_seal(claims: Claims, facts: Sequence[FactRule], key: TokenKey, public_u
         key: Signing key.
         public_url: See `service.verification.urls.verify_url`.
         qr: Size of the picture and of its smallest module.
+        full_text: Whether ``claims.text`` is optional.
 
     Returns:
         The seal; what was left out is named, never silent.
 
     Raises:
-        InvalidRequest: Too dense even without optional facts, or a value does not fit a token.
+        InvalidRequest: Too dense even without what is optional, or a value does not fit a token.
         SealError: The issuer may not sign this type, or the symbol does not read back.
         ConfigError: The public URL is unusable.
     """
+    try:
+        return _fitted(claims, facts, key, public_url, qr)
+    except InvalidRequest as error:
+        if claims.text is None:
+            raise
+        # What is wrong without the text, too, is not the text's fault, and is said by this call.
+        seal = _fitted(replace(claims, text=None), facts, key, public_url, qr)
+        if full_text != "optional":
+            raise InvalidRequest(
+                f"全文（{len(claims.text)} 字）放不进 {qr.picture_mm:g} 毫米见方的二维码；请精简文字，"
+                '或请模板负责人放大二维码图片、把 full_text 改为 "optional"。',
+                code=QR_TOO_DENSE,
+            ) from error
+        return replace(seal, dropped=(FULL_TEXT, *seal.dropped))
+
+
+def _fitted(claims: Claims, facts: Sequence[FactRule], key: TokenKey, public_url: str, qr: QrRule) -> Seal:
     values = list(claims.facts)
     token = mint_token(claims, key)
     dropped: list[str] = []

@@ -12,6 +12,8 @@ from typing import Any, Literal
 
 from service.model import Claims, FactRule, PdfSignature, Verdict, VerdictCode
 from service.verification import wording
+from service.verification.differences import with_signed_text
+from service.verification.fulltext import text_domain
 from service.verification.issuers import KeyStatus, VerifyKey
 from service.verification.keys import china_today
 from service.verification.payload import LABEL_TYPE, OTHER_TYPE, TYPE_NAMES
@@ -80,7 +82,8 @@ class Verifier:
         Returns:
             CLAIMS_ONLY at best.
         """
-        return self._judge(token, today)[0]
+        verdict, genuine = self._judge(token, today)
+        return with_signed_text(verdict, genuine.claims) if genuine else verdict
 
     def judge_link(self, text: str, today: date | None = None) -> Verdict:
         """Judge the URL or digits behind a QR code.
@@ -128,16 +131,22 @@ class Verifier:
             return verdict
         domain = _DOMAINS.get(kind, "hp")
         texts = [text for text in candidate_texts if canonical_text(text)]
+        judged = self._judge_body(verdict, genuine, kind, domain, texts)
+        return _with_flags(with_signed_text(judged, genuine.claims, domain, texts), flags)
+
+    def _judge_body(
+        self, verdict: Verdict, genuine: _Genuine, kind: FileKind, domain: Domain, texts: Sequence[str]
+    ) -> Verdict:
         if kind == "scan":
-            return _with_flags(_scanned(verdict), flags)
+            return _scanned(verdict)
         if genuine.claims.doc_type == LABEL_TYPE:
-            return _with_flags(_unread(verdict, wording.LABEL_UNREAD), flags)
+            return _unread(verdict, wording.LABEL_UNREAD)
         if not texts:
-            return _with_flags(_unread(verdict, wording.NO_TEXT), flags)
+            return _unread(verdict, wording.NO_TEXT)
         expected = genuine.claims.pdf_text_mac if domain == "hp" else genuine.claims.docx_text_mac
         if expected is None:
-            return _with_flags(_unread(verdict, wording.NOT_BOUND), flags)
-        return _with_flags(self._compare(verdict, genuine, domain, expected, texts), flags)
+            return _unread(verdict, wording.NOT_BOUND)
+        return self._compare(verdict, genuine, domain, expected, texts)
 
     def judge_signature(self, verdict: Verdict, found: PdfSignature) -> Verdict:
         """Weigh a PDF's signature on top of its text.
@@ -159,17 +168,12 @@ class Verifier:
         if verdict.code is not VerdictCode.TEXT_MATCH and not offline and not label:
             return verdict
         fault = self._signature_fault(verdict, found)
-        if fault is None and label:
-            exact = as_exact(replace(verdict, code=VerdictCode.TEXT_MATCH))
-            caveats = self._trust.caveats(bytes.fromhex(verdict.claims["kid"]))
-            return replace(exact, not_checked=(*caveats, *exact.not_checked))
-        if fault is None and offline:
-            exact = as_exact(replace(verdict, code=VerdictCode.TEXT_MATCH))
-            caveats = self._trust.caveats(bytes.fromhex(verdict.claims["kid"]))
-            return replace(exact, not_checked=(wording.OFFLINE_TEXT, *caveats, *exact.not_checked))
-        if fault is None:
-            return as_exact(verdict)
-        return replace(verdict, not_checked=(fault, *verdict.not_checked))
+        if fault is not None:
+            return replace(verdict, not_checked=(fault, *verdict.not_checked))
+        exact = as_exact(replace(verdict, code=VerdictCode.TEXT_MATCH))
+        caveats = self._trust.caveats(bytes.fromhex(verdict.claims["kid"]))
+        unread = (wording.OFFLINE_TEXT,) if offline else ()
+        return replace(exact, not_checked=(*unread, *caveats, *exact.not_checked))
 
     def judge_label(self, token: bytes, values: Sequence[str], today: date | None = None) -> Verdict:
         """Judge a label by its token and the values that somebody typed off it.
@@ -261,10 +265,13 @@ class Verifier:
     def _compare(
         self, verdict: Verdict, genuine: _Genuine, domain: Domain, expected: bytes, texts: Sequence[str]
     ) -> Verdict:
-        master, kid = self._trust.master, genuine.key.kid
-        if master is None:
+        master, kid, signed = self._trust.master, genuine.key.kid, genuine.claims.text
+        if master is not None:
+            match = next((t for t in texts if mac_matches(expected, text_mac(master, kid, domain, t))), None)
+        elif signed is not None and domain == text_domain(genuine.claims):
+            match = next((t for t in texts if canonical_text(t) == canonical_text(signed)), None)
+        else:
             return _unread(verdict, wording.OFFLINE_TEXT)
-        match = next((t for t in texts if mac_matches(expected, text_mac(master, kid, domain, t))), None)
         code = VerdictCode.ALTERED if match is None else VerdictCode.TEXT_MATCH
         left = [phrase for phrase in verdict.not_checked if phrase not in (wording.BODY, wording.PAPER)]
         if domain == "hd":

@@ -32,6 +32,18 @@ DRAFT = "这是草稿，不具效力。"
 DEVELOPMENT = "签发者是开发试用签发者，仅供试用，不具效力。"
 """Put before the message of a token that the development issuer signed."""
 
+SIGNED_TEXT = "验证码中带有签发时的全文，列在下面，请与所见内容逐行对照。"
+"""Put after the message where the token carries the text and nothing could be compared with it."""
+
+MARKED = "与签发时的全文不同之处已在下面逐处标出。"
+"""Put after the message of ALTERED where the differences are marked."""
+
+MARKED_ACROSS = "全文取自 PDF，页眉、文本框的先后与 Word 文件不尽相同，也会标出。"
+"""Put after `MARKED` for a docx that is held against a PDF's text."""
+
+UNLIKE = "签发时的全文列在下面；它与文件的文字相差很大，没有逐处标出。"
+"""Put after the message of ALTERED where the two are hardly one text."""
+
 FLAGGED = "文件含有{flags}，这些内容未核验，请留意。"
 """Put after the message of a docx whose text does not tell all."""
 

@@ -71,6 +71,8 @@ def verdict_body(verdict: Verdict) -> dict[str, Any]:
         body["development"] = True
     if verdict.authenticated_text is not None:
         body["authenticated_text"] = verdict.authenticated_text
+    if verdict.differences:
+        body["differences"] = [{"kind": span.kind, "text": span.text} for span in verdict.differences]
     if verdict.pages:
         body["page"], body["last_page"] = verdict.pages
     if verdict.documents:

@@ -302,6 +302,21 @@ def _problem_schema() -> dict[str, Any]:
     }
 
 
+def _differences_schema() -> dict[str, Any]:
+    return {
+        "type": "array",
+        "description": "ALTERED：签发时的全文与文件的文字逐段对照；全文只在模板要求写入二维码时才有",
+        "items": {
+            "type": "object",
+            "properties": {
+                "kind": {"type": "string", "enum": ["same", "removed", "added"]},
+                "text": {"type": "string"},
+            },
+            "required": ["kind", "text"],
+        },
+    }
+
+
 def _verdict_schema() -> dict[str, Any]:
     texts = {"type": "array", "items": {"type": "string"}}
     page = {"type": "integer", "minimum": 1}
@@ -320,7 +335,8 @@ def _verdict_schema() -> dict[str, Any]:
             "message": {"type": "string"},
             "document_id": {"type": "string"},
             "development": {"type": "boolean"},
-            "authenticated_text": {"type": "string"},
+            "authenticated_text": {"type": "string", "description": "签发时的文字，逐行"},
+            "differences": _differences_schema(),
             "page": {**page, "description": "这一结论所指的首页"},
             "last_page": {**page, "description": "这一结论所指的末页"},
             "documents": several,

@@ -57,7 +57,7 @@
     return {
       map() {
         const [major, count] = head();
-        if (major !== 5 || count > 13) bad("no map");
+        if (major !== 5 || count > 14) bad("no map");
         const values = new Map();
         let last = 0;
         for (let index = 0; index < count; index += 1) {
@@ -81,8 +81,9 @@
   const isFacts = (value) =>
     Array.isArray(value) && value.length >= 1 && value.length <= 16 && value.every(isText(0, 120)) && value[value.length - 1] !== "";
   const CHECKS = {
-    1: isInt(1, 5), 2: isText(1, 64), 3: isInt(-25659, 65743), 4: isText(1, 40), 5: isFacts, 6: isInt(-25659, 65743),
+    1: isInt(1, 255), 2: isText(1, 64), 3: isInt(-25659, 65743), 4: isText(1, 40), 5: isFacts, 6: isInt(-25659, 65743),
     7: isInt(1, 9999), 8: isMac, 9: isMac, 10: isInt(1, 2), 12: isInt(2, 65535), 13: (value) => value === true,
+    14: (value) => value instanceof Uint8Array && value.length > 0,
   };
 
   function claimsOf(payload) {
@@ -93,7 +94,7 @@
   }
 
   function open(token) {
-    if (token.length < 82 || token.length > 900 || HEAD.some((byte, index) => token[index] !== byte)) bad("head");
+    if (token.length < 82 || token.length > 990 || HEAD.some((byte, index) => token[index] !== byte)) bad("head");
     const kid = token.slice(7, 11);
     if (token[11] !== 0xa0) bad("unprotected header");
     const end = token.length - 66;
@@ -112,9 +113,25 @@
     return { kid: hex(kid), payload: item.slice(width), signed, signature };
   }
 
+  /* Raw DEFLATE over GB 18030, see service/verification/fulltext.py. */
+  async function textOf(packed) {
+    const whole = new Blob([packed]).stream().pipeThrough(new DecompressionStream("deflate-raw"));
+    const pieces = whole.getReader();
+    const decoder = new TextDecoder("gb18030", { fatal: true });
+    let text = "";
+    for (let piece = await pieces.read(); !piece.done; piece = await pieces.read()) {
+      text += decoder.decode(piece.value, { stream: true });
+      if (text.length > 16000) bad("long text");
+    }
+    text += decoder.decode();
+    if (!text.trim() || /[\p{Cf}\p{Co}\p{Cs}]|(?!\n)\p{Cc}/u.test(text)) bad("text");
+    return text;
+  }
+
   async function judge(text) {
     let token;
     let claims;
+    let written;
     let key;
     try {
       token = open(tokenOf(text));
@@ -127,6 +144,7 @@
       }
       if (!key) bad("signature");
       claims = claimsOf(token.payload);
+      if (claims.has(14)) written = await textOf(claims.get(14));
       const issuer = trust.issuers.find((item) => item.id === key.issuer);
       if (issuer.doc_types && !issuer.doc_types.includes(claims.get(1))) bad("remit");
       key.owner = issuer;
@@ -140,7 +158,7 @@
     if (claims.has(6) && claims.get(6) < today) code = "EXPIRED";
     if ((trust.revoked[key.kid] || []).includes(rid)) code = "REVOKED";
     if (key.status === "compromised") code = "KEY_COMPROMISED";
-    return { code, claims, issuer: key.owner, rid };
+    return { code, claims, issuer: key.owner, rid, text: code === "CLAIMS_ONLY" ? written : undefined };
   }
 
   const chineseDate = (day) => day.getUTCFullYear() + "年" + (day.getUTCMonth() + 1) + "月" + day.getUTCDate() + "日";
@@ -148,7 +166,7 @@
 
   function rowsOf({ claims, issuer, rid }) {
     const rows = [["签发单位", issuer.name], ["文件种类", trust.types[claims.get(1)] || "其他文件"]];
-    if (claims.has(2)) rows.push(["发文字号", claims.get(2)]);
+    if (claims.has(2)) rows.push([claims.get(1) === 4 ? "牌匾编号" : "发文字号", claims.get(2)]);
     if (claims.has(4)) rows.push(["标题", claims.get(4)]);
     if (claims.has(3)) rows.push(["成文日期", dayOf(claims.get(3))]);
     const captions = trust.captions[claims.get(1)] || [];
@@ -178,6 +196,13 @@
       const rows = rowsOf(answer).map(([caption, value]) => element("tr", "", element("th", "", caption), element("td", "", value)));
       rows.forEach((row) => row.firstChild.setAttribute("scope", "row"));
       parts.push(element("table", "facts", element("tbody", "", ...rows)));
+      if (answer.text) {
+        const region = element("pre", "text", answer.text);
+        region.tabIndex = 0;
+        region.setAttribute("role", "region");
+        region.setAttribute("aria-label", "签发时的文字");
+        parts.push(element("h2", "", "签发时的文字（请与纸面逐行核对）"), region);
+      }
       const left = ["正文、图片、印章和版式", byId("snapshot").textContent + "之后的作废情况", "纸面与验证码是否属于同一份文件", "签发时间（日期由签发单位自行填写）"];
       parts.push(element("h2", "", "未核验"), element("ul", "", ...left.map((item) => element("li", "", item))));
     }
