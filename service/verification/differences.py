@@ -4,7 +4,7 @@ import re
 from collections.abc import Iterable, Iterator, Sequence
 from dataclasses import replace
 from difflib import SequenceMatcher
-from typing import Literal
+from itertools import groupby
 
 from service.model import Claims, TextSpan, Verdict, VerdictCode
 from service.verification import wording
@@ -17,7 +17,11 @@ _LEAST_ALIKE = 0.5
 # A file so much longer than what was signed holds other things, too.
 _LONGEST_TIMES = 2
 _SPARE_PIECES = 200
+# The same for text that still holds blanks, before it costs any time.
+_LONGEST_TIMES_RAW = 20
+_SPARE_RAW = 5_000
 
+_CHANGES = ("removed", "added")
 _Spans = tuple[TextSpan, ...]
 
 
@@ -63,7 +67,10 @@ def best_differences(signed: str, found: Iterable[str], *, same_medium: bool) ->
         other one. Empty where the two are not two versions of one text.
     """
     keep = readable_text if same_medium else _without_page_numbers
-    marked = [spans for text in dict.fromkeys(found) if (spans := _differences(keep(signed), keep(text)))]
+    near = (
+        text for text in dict.fromkeys(found) if len(text) <= _LONGEST_TIMES_RAW * len(signed) + _SPARE_RAW
+    )
+    marked = [spans for text in near if (spans := _differences(keep(signed), keep(text)))]
     return min(marked, key=_changed, default=())
 
 
@@ -88,7 +95,7 @@ def _differences(signed: str, found: str) -> _Spans:
         or matcher.ratio() < _LEAST_ALIKE
     ):
         return ()
-    return tuple(_joined(_spans(matcher.get_opcodes(), before, after)))
+    return tuple(_merged(_joined(_spans(matcher.get_opcodes(), before, after))))
 
 
 def _spans(
@@ -105,13 +112,21 @@ def _spans(
 
 
 def _joined(spans: Iterable[TextSpan]) -> Iterator[TextSpan]:
-    """Yield each run of changes as one removal and one addition."""
-    waiting: dict[Literal["same", "removed", "added"], str] = {"removed": "", "added": ""}
-    for span in [*spans, TextSpan("same", "")]:
-        if span.kind != "same":
-            waiting[span.kind] += span.text
+    """Yield each run of changes as one removal and one addition, without the blank before them."""
+    for is_same, group in groupby(spans, lambda span: span.kind == "same"):
+        run = list(group)
+        if is_same:
+            yield from run
             continue
-        yield from (TextSpan(kind, text) for kind, text in waiting.items() if text)
-        waiting = dict.fromkeys(waiting, "")
-        if span.text:
-            yield span
+        removed, added = ("".join(span.text for span in run if span.kind == kind) for kind in _CHANGES)
+        if removed and added:
+            yield TextSpan("same", removed[: len(removed) - len(removed.lstrip())])
+            removed, added = removed.lstrip(), added.lstrip()
+        yield TextSpan("removed", removed)
+        yield TextSpan("added", added)
+
+
+def _merged(spans: Iterable[TextSpan]) -> Iterator[TextSpan]:
+    """Yield each run of one kind as one span, and none that is empty."""
+    for kind, run in groupby((span for span in spans if span.text), lambda span: span.kind):
+        yield TextSpan(kind, "".join(span.text for span in run))

@@ -17,6 +17,7 @@ from service.verification import (
     token_from_url,
     verify_url,
 )
+from service.verification.fulltext import pack_text
 from tests.conftest import FIXTURES
 from tests.serving import Server
 from tests.unit.verification.helpers import payload_of, sign
@@ -84,6 +85,35 @@ def test_saved_page_shows_what_was_signed(saved: Page, url: str, artifacts: Path
         assert words in text
     assert saved.evaluate("document.documentElement.scrollWidth") <= 360
     saved.screenshot(path=artifacts / "offline-360.png", full_page=True)
+
+
+def test_saved_page_shows_the_text_that_a_code_carries(saved: Page, server: Server, url: str) -> None:
+    key = KeyRing.load(server.folder / "var" / "keys").signing_key()
+    token = token_from_url(url)
+    assert token
+    claims = cbor2.loads(payload_of(token))
+    text = "关于停水的通知\n各住户：\n7月1日停水，𠮷村除外。㐀"
+
+    def code(**values: object) -> str:
+        made = cbor2.dumps(
+            {**claims, **{int(name[1:]): value for name, value in values.items()}}, canonical=True
+        )
+        return verify_url(server.url, sign(key, made))
+
+    assert judge(saved, code(_1=77, _14=pack_text(text))) == "CLAIMS_ONLY"
+    assert saved.inner_text("pre.text") == text
+    assert judge(saved, code(_6=1, _14=pack_text(text))) == "EXPIRED"
+    assert saved.locator("pre.text").count() == 0
+    wrong = (
+        b"",
+        b"\xff",
+        pack_text("甲") + b"\0",
+        pack_text("甲乙丙")[:-1],
+        pack_text("甲\u202e乙"),
+        pack_text("甲" * 20_000),
+    )
+    for packed in wrong:
+        assert judge(saved, code(_14=packed)) == "BAD_TOKEN", packed
 
 
 def test_saved_page_refuses_every_other_form_of_token(saved: Page, server: Server, url: str) -> None:

@@ -42,3 +42,13 @@ def test_each_verdict_has_icon_colour_and_words(services: Services, code: Verdic
     assert "<details" not in page
     if text:
         assert page.index("某单位") < page.index("核验文字第一行") < page.index("已核验")
+
+
+@pytest.mark.parametrize(("kind", "caption"), [("通知", "发文字号"), ("牌匾邮寄标签", "牌匾编号")])
+def test_reference_number_is_called_what_the_paper_calls_it(
+    services: Services, kind: str, caption: str
+) -> None:
+    claims = {**CLAIMS, "type": kind, "ref": "第 7 号"}
+    app = create_app(dataclasses.replace(services, desk=Desk(Verdict(VerdictCode.CLAIMS_ONLY, "", claims))))  # type: ignore[arg-type]
+    page = app.test_client().get("/V/1", headers={"Accept": "text/html"}).get_data(as_text=True)
+    assert f'<th scope="row">{caption}</th><td>第 7 号</td>' in page
