@@ -10,7 +10,7 @@ from pyhanko.sign.validation import SignatureCoverageLevel, validate_pdf_signatu
 from pyhanko.sign.validation.pdf_embedded import EmbeddedPdfSignature
 from pyhanko_certvalidator import ValidationContext
 
-from service.model import PdfSignature
+from service.evidence import PdfSignature
 from service.pdf.whole import BYTE_RANGE, is_written_by_us
 
 

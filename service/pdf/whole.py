@@ -16,7 +16,7 @@ from cryptography.exceptions import InvalidSignature
 from cryptography.hazmat.primitives import hashes, serialization
 from cryptography.hazmat.primitives.asymmetric import padding, rsa
 
-from service.model import PdfSignature
+from service.evidence import PdfSignature
 
 BYTE_RANGE = b"/ByteRange"
 """What every signed PDF holds (ISO 32000-1 §12.8.1)."""

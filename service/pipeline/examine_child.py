@@ -25,7 +25,7 @@ from PIL import Image
 
 from service.archive import read_docx
 from service.errors import RequestError
-from service.model import PdfSignature
+from service.evidence import PdfSignature
 from service.pdf import is_scan, page_count, page_texts, render_pages
 from service.pdf.whole import BYTE_RANGE, examine_whole
 from service.verification import PHOTO_SCALES, decode_picture, decode_symbols, docx_flags, docx_text

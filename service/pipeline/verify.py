@@ -5,7 +5,8 @@ from collections.abc import Iterable
 from typing import Any, Literal
 
 from service.errors import NotVerifiable, UnsupportedMedia
-from service.model import PdfSignature, TemplateSpec, Verdict, VerdictCode
+from service.evidence import PdfSignature
+from service.model import TemplateSpec, Verdict, VerdictCode
 from service.pipeline.examiner import Examiner, Findings
 from service.verification import ExaminedFile, FileKind, FoundCode, Trust, Verifier, judge_file
 

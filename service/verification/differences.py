@@ -6,7 +6,8 @@ from dataclasses import replace
 from difflib import SequenceMatcher
 from itertools import groupby
 
-from service.model import Claims, TextSpan, Verdict, VerdictCode
+from service.evidence import TextSpan
+from service.model import Claims, Verdict, VerdictCode
 from service.verification import wording
 from service.verification.fulltext import text_domain
 from service.verification.text import Domain, canonical_text, readable_text

@@ -7,7 +7,8 @@ documents. They contradict each other where they stand for the same page of one 
 from collections.abc import Iterator, Sequence
 from dataclasses import dataclass, replace
 
-from service.model import PdfSignature, Verdict, VerdictCode
+from service.evidence import PdfSignature
+from service.model import Verdict, VerdictCode
 from service.verification import wording
 from service.verification.payload import LABEL_TYPE, TYPE_NAMES
 from service.verification.urls import token_from_url

@@ -10,7 +10,8 @@ from dataclasses import dataclass, replace
 from datetime import date
 from typing import Any, Literal
 
-from service.model import Claims, FactRule, PdfSignature, Verdict, VerdictCode
+from service.evidence import PdfSignature
+from service.model import Claims, FactRule, Verdict, VerdictCode
 from service.verification import wording
 from service.verification.differences import with_signed_text
 from service.verification.fulltext import text_domain

@@ -13,7 +13,7 @@ from pyhanko.pdf_utils.incremental_writer import IncrementalPdfFileWriter
 from pyhanko.sign import PdfSignatureMetadata, signers
 
 from service.errors import SealError
-from service.model import PdfSignature
+from service.evidence import PdfSignature
 from service.pdf.sign import _CallbackSigner, sign_pdf
 from service.pdf.signatures import examine_signatures
 from service.pdf.whole import examine_whole

@@ -9,7 +9,8 @@ import pytest
 from cryptography.hazmat.primitives.asymmetric import ec
 
 from service.errors import ConfigError
-from service.model import PdfSignature, Verdict, VerdictCode
+from service.evidence import PdfSignature
+from service.model import Verdict, VerdictCode
 from service.verification import (
     KeyRing,
     KeyStatus,
