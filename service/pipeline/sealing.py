@@ -169,13 +169,7 @@ class Sealer:
                 claims = replace(claims, pages=pages, pdf_text_mac=self._mac(key, "hp", text))
             if stamp:
                 claims = replace(claims, seal_mode=_PICTURE_SEAL)
-            if spec.verify.full_text:
-                claims = replace(claims, text=readable_text(text or given))
-            seals = [
-                make_seal(
-                    claims, spec.verify.facts, key, self._base_url, spec.qr, full_text=spec.verify.full_text
-                )
-            ]
+            seals = [self._made(spec, claims, key, text or given)]
         else:
             seals = list(self.seal_items(spec, filled.items, draft=draft))
         dated = _issued_on(spec, filled.items[0] if filled.items else data)
@@ -220,6 +214,12 @@ class Sealer:
         _check_fonts(stamped.finished, self._faces)
         _check_symbols(stamped.finished.pdf, stamped.spots, seals, _BULK_CHECK_DPI)
         return stamped.finished.pdf
+
+    def _made(self, spec: TemplateSpec, claims: Claims, key: TokenKey, text: str) -> Seal:
+        full_text = spec.verify.full_text
+        if full_text:
+            claims = replace(claims, text=readable_text(text))
+        return make_seal(claims, spec.verify.facts, key, self._base_url, spec.qr, full_text)
 
     def _mac(self, key: TokenKey, domain: Literal["hp", "hd", "lb"], text: str) -> bytes:
         return text_mac(self._keyring.master, key.kid, domain, text)
