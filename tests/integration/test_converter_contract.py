@@ -122,7 +122,7 @@ def test_endless_document_is_504_at_the_deadline_and_the_next_is_fine(converter:
     assert 1.5 < time.monotonic() - begun < 12
     assert caught.value.http_status == 504
     assert squeezed(convert(converter, plain("下一份"))) == "下一份"
-    assert converter.state().active == 0
+    wait_until(lambda: not converter.state().active, 10, "nothing runs any more")
 
 
 def test_cancelled_document_is_given_up_at_once_and_the_next_is_fine(converter: Converter) -> None:
@@ -134,7 +134,7 @@ def test_cancelled_document_is_given_up_at_once_and_the_next_is_fine(converter: 
         with pytest.raises(ConversionCancelled):
             running.result(60)
     assert squeezed(convert(converter, plain("下一份"))) == "下一份"
-    assert converter.state().active == 0
+    wait_until(lambda: not converter.state().active, 10, "nothing runs any more")
 
 
 class Listener:

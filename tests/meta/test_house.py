@@ -43,6 +43,15 @@ def test_every_code_raised_anywhere_is_documented() -> None:
             assert f"`{code}`" in text, (path, code)
 
 
+def test_no_test_module_hides_another_of_its_name() -> None:
+    # Outside packages pytest knows a module by its bare name and collects one of the two.
+    loose = [
+        path for path in (ROOT / "tests").rglob("test_*.py") if not (path.parent / "__init__.py").exists()
+    ]
+    names = [path.name for path in loose]
+    assert sorted(names) == sorted(set(names))
+
+
 def test_every_fixture_has_a_stated_purpose() -> None:
     listed = (FIXTURES / "README.md").read_text("utf-8")
     for path in FIXTURES.glob("*/*.json"):
