@@ -14,13 +14,13 @@ _PR_SET_DUMPABLE = 4
 _OOM_SCORE = b"600"
 
 
-def shut_in(limits: Mapping[str, int]) -> None:
+def shut_in(limits: Mapping[str, int], parent: int) -> None:
     """Give this new child its own session, limits, and an end when its parent ends.
 
     Args:
         limits: Values of RLIMIT by name: ``AS``, ``FSIZE``, ``NOFILE``, ``CPU``.
+        parent: The process that forked this one, as it knew itself before: it may be gone by now.
     """
-    parent = os.getppid()
     ctypes.CDLL(None).prctl(_PR_SET_PDEATHSIG, signal.SIGKILL, 0, 0, 0)
     if os.getppid() != parent:
         os._exit(0)

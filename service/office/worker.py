@@ -101,9 +101,10 @@ class Zygote:
 
     def _fork(self, descriptor: int, name: str) -> None:
         folder = self._folder / name
+        parent = os.getpid()
         pid = os.fork()
         if pid == 0:
-            end_with(lambda: self._be_child(descriptor, folder))
+            end_with(lambda: self._be_child(descriptor, folder, parent))
         os.close(descriptor)
         self._children[os.pidfd_open(pid)] = (pid, folder)
 
@@ -116,11 +117,11 @@ class Zygote:
         os.waitpid(pid, 0)
         shutil.rmtree(folder, ignore_errors=True)
 
-    def _be_child(self, descriptor: int, folder: Path) -> None:
+    def _be_child(self, descriptor: int, folder: Path, parent: int) -> None:
         self._control.close()
         for other in self._children:
             os.close(other)
-        _shut_in(self._settings["limits"], folder)
+        _shut_in(self._settings["limits"], folder, parent)
         child = Child(self._office, socket.socket(fileno=descriptor), folder)
         if self._settings["warm_children"] and self._warm_body:
             child.warm(self._warm_body)
@@ -193,9 +194,9 @@ def _convert_bytes(office: Office, folder: Path, body: bytes) -> tuple[bytes, Ca
                 path.unlink()
 
 
-def _shut_in(limits: Header, folder: Path) -> None:
+def _shut_in(limits: Header, folder: Path, parent: int) -> None:
     """Give this new child its limits, all cores, and its own folder."""
-    shut_in(limits)
+    shut_in(limits, parent)
     os.sched_setaffinity(0, _ALL_CORES)
     folder.mkdir(parents=True, mode=0o700)
     # The C library's environment, which LibreOffice reads.

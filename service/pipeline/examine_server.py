@@ -70,6 +70,7 @@ class ExamineServer:
                     self._fork(connection)
 
     def _fork(self, connection: socket.socket) -> None:
+        parent = os.getpid()
         pid = os.fork()
         if pid == 0:
             code = 1
@@ -77,7 +78,7 @@ class ExamineServer:
                 self._listener.close()
                 for descriptor in self._children:
                     os.close(descriptor)
-                _serve_one(connection, self._limit_s)
+                _serve_one(connection, self._limit_s, parent)
                 code = 0
             finally:
                 # Nothing that an upload made go wrong is printed: it may quote the upload.
@@ -95,8 +96,8 @@ class ExamineServer:
         os.waitpid(pid, 0)
 
 
-def _serve_one(connection: socket.socket, limit_s: float) -> None:
-    shut_in(LIMITS)
+def _serve_one(connection: socket.socket, limit_s: float, parent: int) -> None:
+    shut_in(LIMITS, parent)
     connection.settimeout(limit_s)
     write_frame(connection, {"said": "hello"})
     frame = read_frame(connection)

@@ -82,16 +82,16 @@ class Mayhem:
     @contextmanager
     def around(self, number: int) -> Iterator[None]:
         """Let one document through, after the blow that is due before it."""
-        victims: Callable[[], list[int]] | None = None
+        blow: Callable[[], None] | None = None
         if number % self._zygote_every == self._zygote_every // 2:
-            victims = zygotes
+            blow = self._strike_zygotes
         elif number % self._child_every == self._child_every // 4:
-            victims = self._one_child
+            blow = self._strike_one_child
         with self._changed:
-            if victims is not None:
+            if blow is not None:
                 assert self._changed.wait_for(lambda: not self._hit & self._inside, 60)
                 self._hit = set(self._inside)
-                self._strike(victims())
+                blow()
             self._inside.add(number)
         try:
             yield
@@ -100,22 +100,25 @@ class Mayhem:
                 self._inside.discard(number)
                 self._changed.notify_all()
 
-    def _one_child(self) -> list[int]:
-        known = children()
-        return [self._chance.choice(known)] if known else []
+    def _strike_one_child(self) -> None:
+        if known := children():
+            victim = self._chance.choice(known)
+            self._strike([victim], dying={victim})
 
-    def _strike(self, pids: list[int]) -> None:
-        known = children()
-        handles = []
+    def _strike_zygotes(self) -> None:
         # A zygote takes its children with it.
-        for pid in pids if set(pids) <= set(known) else {*pids, *known}:
+        self._strike(zygotes(), dying={*zygotes(), *children()})
+
+    def _strike(self, pids: list[int], dying: set[int]) -> None:
+        handles = []
+        for pid in dying:
             with contextlib.suppress(ProcessLookupError):
                 handles.append(os.pidfd_open(pid))
         for pid in pids:
             kill(pid)
         for handle in handles:
             # Nobody comes in while the dying still look alive.
-            assert select.select([handle], [], [], 10)[0]
+            assert select.select([handle], [], [], 60)[0]
             os.close(handle)
 
 
