@@ -1,4 +1,4 @@
-"""Write what the code knows into the docs: settings, errors, the picture of a page.
+"""Write what the code knows into the docs: settings, errors, the fault matrix, the picture of a page.
 
 usage: python -m tools.update_docs [--picture]
 """
@@ -14,6 +14,7 @@ from service.errors import ServiceError
 from service.model import Deadline
 from service.pdf import render_pages
 from service.settings import Settings
+from tools.fault_matrix import TESTS, marked_tests, matrix_tables, sections
 
 ROOT = Path(__file__).resolve().parent.parent
 _PICTURE_DPI = 100
@@ -36,6 +37,11 @@ def errors_table() -> str:
         f"| `{leaf.code}` | {leaf.title} | {leaf.http_status} | {int(leaf.exit_code)} |" for leaf in leaves()
     ]
     return "\n".join(lines)
+
+
+def fault_matrix() -> str:
+    """Return the tables of the fault matrix as Markdown."""
+    return matrix_tables(sections((TESTS / "faults.toml").read_text("utf-8")), marked_tests(TESTS))
 
 
 def leaves(kind: type[ServiceError] = ServiceError) -> Iterator[type[ServiceError]]:
@@ -61,6 +67,7 @@ def main() -> None:
     for name, marker, content in (
         ("operations.md", "settings", settings_table()),
         ("errors.md", "errors", errors_table()),
+        ("fault-matrix.md", "matrix", fault_matrix()),
     ):
         path = ROOT / "docs" / name
         path.write_text(replaced(path.read_text("utf-8"), marker, content), "utf-8")
