@@ -3,25 +3,16 @@
 One rewrite does all of it, so that nothing but a signature may follow.
 """
 
-import hashlib
 import io
 import re
+import zlib
 from collections.abc import Iterator
 from dataclasses import dataclass
 from datetime import date
 from typing import Any
 
-import pypdf
-from pypdf.generic import (
-    ArrayObject,
-    ByteStringObject,
-    DictionaryObject,
-    IndirectObject,
-    NameObject,
-    NumberObject,
-    StreamObject,
-    TextStringObject,
-)
+import pikepdf
+from pikepdf import Name
 
 from service.errors import SealError
 from service.pdf.seal_picture import SealStamp, lay_seal
@@ -93,150 +84,145 @@ def finish_pdf(pdf: bytes, *stamps: PdfStamp, seal: SealStamp | None = None, mar
     Raises:
         SealError: A placeholder is not there exactly once.
     """
-    reader = pypdf.PdfReader(io.BytesIO(pdf))
-    writer = pypdf.PdfWriter(clone_from=reader)
-    writer.pdf_header = reader.pdf_header
-    pictures = list(_pictures(writer))
-    for stamp in stamps:
-        found = [place for place, size in pictures if size == stamp.placeholder]
-        if len(found) != 1:
-            raise SealError(
-                "模板中的二维码占位图没有出现在成品中，或出现了多次，请检查模板。",
-                detail=f"{len(found)} image objects of {stamp.placeholder} px",
-            )
-        _replace_picture(writer, found[0], stamp)
-    if seal is not None:
-        lay_seal(writer, seal)
-    _name_codes(writer, marker)
-    return finished(writer, next((stamp.dated for stamp in stamps if stamp.dated), EPOCH))
+    with pikepdf.open(io.BytesIO(pdf)) as file:
+        pictures = list(_pictures(file))
+        for stamp in stamps:
+            found = [picture for picture, size in pictures if size == stamp.placeholder]
+            if len(found) != 1:
+                raise SealError(
+                    "模板中的二维码占位图没有出现在成品中，或出现了多次，请检查模板。",
+                    detail=f"{len(found)} image objects of {stamp.placeholder} px",
+                )
+            _replace_picture(found[0], stamp)
+        if seal is not None:
+            lay_seal(file, seal)
+        _name_codes(file, marker)
+        return finished(file, next((stamp.dated for stamp in stamps if stamp.dated), EPOCH))
 
 
-def finished(writer: pypdf.PdfWriter, dated: date) -> FinishedPdf:
+def finished(file: pikepdf.Pdf, dated: date) -> FinishedPdf:
     """Make everything that varies constant and write the file.
 
     Args:
-        writer: Holds the whole document, its pictures in their places.
+        file: The whole document, its pictures in their places.
         dated: Stands in for the times of creation and change.
     """
-    _make_dates_constant(writer, dated)
-    _make_profiles_constant(writer)
+    _make_dates_constant(file, dated)
+    _make_profiles_constant(file)
     # LibreOffice takes the language of Latin text for the document's.
-    writer.root_object[NameObject("/Lang")] = TextStringObject(_LANGUAGE)
-    fonts, loose = _fonts(writer)
-    _set_id(writer)
-    return FinishedPdf(_written(writer), frozenset(fonts), frozenset(loose))
+    file.Root.Lang = pikepdf.String(_LANGUAGE)
+    fonts, loose = _fonts(file)
+    return FinishedPdf(_written(file), frozenset(fonts), frozenset(loose))
 
 
-def placeholders_of(writer: pypdf.PdfWriter, size_px: tuple[int, int]) -> set[int]:
+def placeholders_of(file: pikepdf.Pdf, size_px: tuple[int, int]) -> set[int]:
     """Return the object numbers of all pictures of a size."""
-    return {place + 1 for place, size in _pictures(writer) if size == size_px}
+    return {picture.objgen[0] for picture, size in _pictures(file) if size == size_px}
 
 
-def _name_codes(writer: pypdf.PdfWriter, marker: str) -> None:
+def _name_codes(file: pikepdf.Pdf, marker: str) -> None:
     """Give each code an alternative text that a screen reader may speak; the docx has the code's marker there."""
-    for item in _objects(writer):
-        if isinstance(item, DictionaryObject) and item.get("/S") == "/Figure" and item.get("/Alt") == marker:
-            item[NameObject("/Alt")] = TextStringObject(_CODE_SPOKEN)
+    for item in _dictionaries(file):
+        if item.get("/S") == Name.Figure and str(item.get("/Alt", "")) == marker:
+            item.Alt = pikepdf.String(_CODE_SPOKEN)
 
 
-def _set_id(writer: pypdf.PdfWriter) -> None:
-    """Derive the file identifier from all streams: pages, fonts, pictures, metadata."""
-    digest = hashlib.sha256()
-    for item in _objects(writer):
-        if isinstance(item, StreamObject):
-            digest.update(item._data)
-    value = ByteStringObject(digest.digest()[:16])
-    writer._ID = ArrayObject((value, value))
-
-
-def _written(writer: pypdf.PdfWriter) -> bytes:
+def _written(file: pikepdf.Pdf) -> bytes:
+    # LibreOffice's differ each time; without them the identifier is a digest of the file.
+    for key in ("/ID", "/DocChecksum"):
+        if key in file.trailer:
+            del file.trailer[key]
     buffer = io.BytesIO()
-    writer.write(buffer)
+    file.save(
+        buffer,
+        deterministic_id=True,
+        fix_metadata_version=False,
+        compress_streams=False,
+        stream_decode_level=pikepdf.StreamDecodeLevel.none,
+        object_stream_mode=pikepdf.ObjectStreamMode.disable,
+    )
     return buffer.getvalue()
 
 
-def _objects(writer: pypdf.PdfWriter) -> Iterator[Any]:
-    return (item for item in writer._objects if item is not None)
+def _dictionaries(file: pikepdf.Pdf) -> Iterator[Any]:
+    return (item for item in file.objects if isinstance(item, pikepdf.Dictionary))
 
 
-def _pictures(writer: pypdf.PdfWriter) -> Iterator[tuple[int, tuple[int, int]]]:
-    """Yield place in the writer and size in pixels of every picture."""
-    for place, item in enumerate(writer._objects):
-        if isinstance(item, StreamObject) and item.get("/Subtype") == "/Image":
-            yield place, (_integer(item["/Width"]), _integer(item["/Height"]))
+def _pictures(file: pikepdf.Pdf) -> Iterator[tuple[Any, tuple[int, int]]]:
+    """Yield every picture and its size in pixels."""
+    for item in file.objects:
+        if isinstance(item, pikepdf.Stream) and item.get("/Subtype") == Name.Image:
+            yield item, (int(item.Width), int(item.Height))
 
 
-def _integer(value: Any) -> int:
-    return int(value)
-
-
-def _replace_picture(writer: pypdf.PdfWriter, number: int, stamp: PdfStamp) -> None:
-    old: Any = writer._objects[number]
+def _replace_picture(old: Any, stamp: PdfStamp) -> None:
     for key in ("/SMask", "/Mask"):
         if key in old:
             raise SealError("模板中的二维码占位图不应带透明度，请检查模板。", detail=f"placeholder has {key}")
-    packed = qr_picture(stamp.width_px, stamp.height_px, stamp.rows)
-    packed.indirect_reference = IndirectObject(number + 1, 0, writer)
-    writer._objects[number] = packed
+    old.stream_dict = _qr_dictionary(stamp.width_px, stamp.height_px)
+    _write_packed(old, stamp.rows)
 
 
-def qr_picture(width_px: int, height_px: int, rows: bytes) -> StreamObject:
-    """Return an image object of one bit a pixel, 1 is white.
+def qr_picture(file: pikepdf.Pdf, width_px: int, height_px: int, rows: bytes) -> pikepdf.Stream:
+    """Return a new image object of one bit a pixel, 1 is white.
 
     Args:
+        file: Where it will be.
         width_px: Its width.
         height_px: Its height.
         rows: Its rows, each padded to a byte.
     """
-    new = StreamObject()
-    new.set_data(rows)
-    new.update(
-        {
-            NameObject("/Type"): NameObject("/XObject"),
-            NameObject("/Subtype"): NameObject("/Image"),
-            NameObject("/Width"): NumberObject(width_px),
-            NameObject("/Height"): NumberObject(height_px),
-            NameObject("/ColorSpace"): NameObject("/DeviceGray"),
-            NameObject("/BitsPerComponent"): NumberObject(1),
-        }
+    new = pikepdf.Stream(file, b"", _qr_dictionary(width_px, height_px))
+    _write_packed(new, rows)
+    return new
+
+
+def _qr_dictionary(width_px: int, height_px: int) -> pikepdf.Dictionary:
+    return pikepdf.Dictionary(
+        Type=Name.XObject,
+        Subtype=Name.Image,
+        Width=width_px,
+        Height=height_px,
+        ColorSpace=Name.DeviceGray,
+        BitsPerComponent=1,
     )
-    return new.flate_encode()
 
 
-def _make_dates_constant(writer: pypdf.PdfWriter, dated: date) -> None:
+def _write_packed(stream: Any, data: bytes) -> None:
+    stream.write(zlib.compress(data), filter=Name.FlateDecode)
+
+
+def _make_dates_constant(file: pikepdf.Pdf, dated: date) -> None:
     # China has one time zone; the hour is midnight because none is known.
-    pdf_date = TextStringObject(f"D:{dated:%Y%m%d}000000+08'00'")
+    pdf_date = pikepdf.String(f"D:{dated:%Y%m%d}000000+08'00'")
     iso_date = f"{dated:%Y-%m-%d}T00:00:00+08:00".encode()
-    writer.add_metadata({"/CreationDate": pdf_date, "/ModDate": pdf_date})
-    metadata = writer.root_object.get("/Metadata")
-    if metadata is not None:
-        stream = metadata.get_object()
-        stream.set_data(_XMP_DATE.sub(rb"\g<1>" + iso_date + rb"\g<3>", stream.get_data()))
+    file.docinfo.CreationDate = file.docinfo.ModDate = pdf_date
+    if "/Metadata" in file.Root:
+        stream = file.Root.Metadata
+        stream.write(_XMP_DATE.sub(rb"\g<1>" + iso_date + rb"\g<3>", stream.read_bytes()))
 
 
-def _make_profiles_constant(writer: pypdf.PdfWriter) -> None:
+def _make_profiles_constant(file: pikepdf.Pdf) -> None:
     """Blank the creation time and id that LibreOffice writes into its sRGB profile."""
-    for intent in writer.root_object.get("/OutputIntents", []):
-        profile = intent.get_object().get("/DestOutputProfile")
-        if profile is None:
-            continue
-        stream = profile.get_object()
-        content = bytearray(stream.get_data())
-        content[_ICC_DATE] = bytes((7, 228, 0, 1, 0, 1, 0, 0, 0, 0, 0, 0))
-        content[_ICC_PROFILE_ID] = bytes(16)
-        stream.set_data(bytes(content))
+    intents: Any = file.Root.get("/OutputIntents", ())
+    for intent in intents:
+        if "/DestOutputProfile" in intent:
+            stream = intent.DestOutputProfile
+            content = bytearray(stream.read_bytes())
+            content[_ICC_DATE] = bytes((7, 228, 0, 1, 0, 1, 0, 0, 0, 0, 0, 0))
+            content[_ICC_PROFILE_ID] = bytes(16)
+            _write_packed(stream, bytes(content))
 
 
-def _fonts(writer: pypdf.PdfWriter) -> tuple[set[str], set[str]]:
+def _fonts(file: pikepdf.Pdf) -> tuple[set[str], set[str]]:
     names: set[str] = set()
     loose: set[str] = set()
-    for item in _objects(writer):
-        if not isinstance(item, DictionaryObject) or item.get("/Type") != "/Font" or _DESCENDANTS in item:
+    for item in _dictionaries(file):
+        if item.get("/Type") != Name.Font or _DESCENDANTS in item:
             continue
         name = str(item.get("/BaseFont", "/?"))[1:].split("+")[-1]
         names.add(name)
-        descriptor = item.get("/FontDescriptor")
-        holder = descriptor.get_object() if descriptor is not None else {}
+        holder = item.get("/FontDescriptor", {})
         if not any(key in holder for key in ("/FontFile", "/FontFile2", "/FontFile3")):
             loose.add(name)
     return names, loose

@@ -9,16 +9,9 @@ import zlib
 from dataclasses import dataclass
 from typing import Any
 
-import pypdf
+import pikepdf
+from pikepdf import Name
 from PIL import Image, UnidentifiedImageError
-from pypdf.generic import (
-    ArrayObject,
-    DecodedStreamObject,
-    DictionaryObject,
-    NameObject,
-    NumberObject,
-    StreamObject,
-)
 
 SEAL_MM = 42.0
 """Diameter of a round seal."""
@@ -124,59 +117,45 @@ def _check_ink(rgba: Any) -> None:
         raise ValueError("印章应为红色（GB/T 9704-2012 7.3.5.1）")
 
 
-def lay_seal(writer: pypdf.PdfWriter, stamp: SealStamp) -> None:
+def lay_seal(file: pikepdf.Pdf, stamp: SealStamp) -> None:
     """Draw the seal over a page's content.
 
     Args:
-        writer: The file that is being rewritten.
+        file: The file that is being rewritten.
         stamp: What and where.
     """
-    page = writer.pages[stamp.page]
-    resources = page["/Resources"].get_object()
-    _entry(resources, "/XObject")[NameObject(_NAME)] = _image(writer, stamp.picture)
-    state = {"/Type": NameObject("/ExtGState"), "/BM": NameObject("/Multiply")}
-    _entry(resources, "/ExtGState")[NameObject(_NAME)] = writer._add_object(_dictionary(state))
+    page: Any = file.pages[stamp.page].obj
+    _entry(page.Resources, "/XObject")[_NAME] = _image(file, stamp.picture)
+    state = pikepdf.Dictionary(Type=Name.ExtGState, BM=Name.Multiply)
+    _entry(page.Resources, "/ExtGState")[_NAME] = file.make_indirect(state)
     matrix = f"{stamp.side_pt:.3f} 0 0 {stamp.side_pt:.3f} {stamp.left_pt:.3f} {stamp.bottom_pt:.3f} cm"
-    before, after = DecodedStreamObject(), DecodedStreamObject()
-    before.set_data(b"q\n")
-    after.set_data(f"\nQ\n/Artifact BMC\nq\n{_NAME} gs\n{matrix}\n{_NAME} Do\nQ\nEMC\n".encode())
-    content = page.raw_get("/Contents")
-    held = content.get_object()
-    old = list(held) if isinstance(held, ArrayObject) else [content]
-    page[NameObject("/Contents")] = ArrayObject([writer._add_object(before), *old, writer._add_object(after)])
+    after = f"\nQ\n/Artifact BMC\nq\n{_NAME} gs\n{matrix}\n{_NAME} Do\nQ\nEMC\n"
+    held = page.Contents
+    old = list(held) if isinstance(held, pikepdf.Array) else [held]
+    page.Contents = pikepdf.Array([file.make_stream(b"q\n"), *old, file.make_stream(after.encode())])
 
 
 def _entry(resources: Any, name: str) -> Any:
     if name not in resources:
-        resources[NameObject(name)] = DictionaryObject()
-    return resources[name].get_object()
+        resources[name] = pikepdf.Dictionary()
+    return resources[name]
 
 
-def _dictionary(values: dict[str, Any]) -> DictionaryObject:
-    return DictionaryObject({NameObject(key): value for key, value in values.items()})
+def _image(file: pikepdf.Pdf, picture: SealPicture) -> pikepdf.Stream:
+    image = _picture_stream(file, picture.side_px, picture.colours, Name.DeviceRGB)
+    image.SMask = _picture_stream(file, picture.side_px, picture.alpha, Name.DeviceGray)
+    return image
 
 
-def _image(writer: pypdf.PdfWriter, picture: SealPicture) -> Any:
-    mask = _picture_stream(picture.side_px, picture.alpha, "/DeviceGray")
-    image = _picture_stream(picture.side_px, picture.colours, "/DeviceRGB")
-    image[NameObject("/SMask")] = writer._add_object(mask)
-    return writer._add_object(image)
-
-
-def _picture_stream(side_px: int, deflated: bytes, space: str) -> StreamObject:
-    stream = StreamObject()
-    stream._data = deflated
-    stream.update(
-        _dictionary(
-            {
-                "/Type": NameObject("/XObject"),
-                "/Subtype": NameObject("/Image"),
-                "/Width": NumberObject(side_px),
-                "/Height": NumberObject(side_px),
-                "/ColorSpace": NameObject(space),
-                "/BitsPerComponent": NumberObject(8),
-                "/Filter": NameObject("/FlateDecode"),
-            }
-        )
+def _picture_stream(file: pikepdf.Pdf, side_px: int, deflated: bytes, space: Name) -> pikepdf.Stream:
+    values = pikepdf.Dictionary(
+        Type=Name.XObject,
+        Subtype=Name.Image,
+        Width=side_px,
+        Height=side_px,
+        ColorSpace=space,
+        BitsPerComponent=8,
     )
+    stream = pikepdf.Stream(file, b"", values)
+    stream.write(deflated, filter=Name.FlateDecode)
     return stream

@@ -6,13 +6,14 @@ time, and nobody reads an adhesive label by its tags. PDF/A-2b does not ask for 
 
 import io
 import re
+import zlib
 from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
 from datetime import date
 from typing import Any
 
-import pypdf
-from pypdf.generic import DictionaryObject, IndirectObject, NameObject, StreamObject
+import pikepdf
+from pikepdf import Name
 
 from service.errors import SealError
 from service.pdf.finish import FinishedPdf, finished, placeholders_of, qr_picture
@@ -67,67 +68,55 @@ def stamp_sheets(
     Raises:
         SealError: There are more or fewer copies than pictures.
     """
-    reader = pypdf.PdfReader(io.BytesIO(pdf))
-    for key in _ROOT_KEYS:
-        reader.root_object.pop(key, None)
-    writer = pypdf.PdfWriter(clone_from=reader)
-    writer.pdf_header = reader.pdf_header
-    numbers = placeholders_of(writer, placeholder_px)
-    waiting = iter(pictures)
-    # LibreOffice gives all pages one dictionary; each gets its own, so that no page holds the others' codes.
-    tree: Any = writer.root_object["/Pages"]
-    tree.pop("/Resources", None)
-    shared = {page.raw_get("/Resources").idnum for page in writer.pages if _is_shared(page)}
-    spots = [
-        spot
-        for number, page in enumerate(writer.pages)
-        for spot in _stamp_page(writer, page, number, numbers, waiting)
-    ]
-    if len(spots) != len(pictures) or next(waiting, None) is not None:
-        raise SealError(
-            "标签模板中的二维码占位图没有在每枚标签上各出现一次，请检查模板。",
-            detail=f"{len(spots)} places for {len(pictures)} codes",
-        )
-    for number in numbers | shared:
-        writer._objects[number - 1] = None
-    return StampedSheets(finished(writer, dated), tuple(spots))
+    with pikepdf.open(io.BytesIO(pdf)) as file:
+        for key in _ROOT_KEYS:
+            if key in file.Root:
+                del file.Root[key]
+        numbers = placeholders_of(file, placeholder_px)
+        waiting = iter(pictures)
+        spots = [
+            spot
+            for number, page in enumerate(file.pages)
+            for spot in _stamp_page(file, page.obj, number, numbers, waiting)
+        ]
+        # LibreOffice gives all pages one dictionary; no page is to hold the others' codes.
+        if "/Resources" in file.Root.Pages:
+            del file.Root.Pages.Resources
+        if len(spots) != len(pictures) or next(waiting, None) is not None:
+            raise SealError(
+                "标签模板中的二维码占位图没有在每枚标签上各出现一次，请检查模板。",
+                detail=f"{len(spots)} places for {len(pictures)} codes",
+            )
+        return StampedSheets(finished(file, dated), tuple(spots))
 
 
 def _stamp_page(
-    writer: pypdf.PdfWriter, page: Any, number: int, placeholders: set[int], pictures: Iterator[Picture]
+    file: pikepdf.Pdf, page: Any, number: int, placeholders: set[int], pictures: Iterator[Picture]
 ) -> Iterator[PictureSpot]:
     for key in _PAGE_KEYS:
-        page.pop(key, None)
-    resources = DictionaryObject(page["/Resources"].get_object())
-    images = resources.get("/XObject", DictionaryObject()).get_object()
-    names = {name[1:].encode() for name in images if images.raw_get(name).idnum in placeholders}
-    content = page["/Contents"].get_object()
-    data = content.get_data()
+        if key in page:
+            del page[key]
+    resources = pikepdf.Dictionary(page.Resources)
+    images: Any = resources.get("/XObject", {})
+    names = {name[1:].encode() for name in images if images[name].objgen[0] in placeholders}
+    content = page.Contents
+    data = content.read_bytes()
     found = [match for match in _DRAWN.finditer(data) if match[5] in names]
-    own = DictionaryObject({name: images.raw_get(name) for name in images if name[1:].encode() not in names})
+    own = pikepdf.Dictionary({name: images[name] for name in images if name[1:].encode() not in names})
     named: dict[int, bytes] = {}
     for place, match in enumerate(sorted(found, key=_reading_order)):
         picture = next(pictures, None)
         if picture is None:
             break
         name = f"/Qr{place}"
-        own[NameObject(name)] = writer._add_object(
-            qr_picture(picture.width_px, picture.height_px, picture.rows)
-        )
+        own[name] = qr_picture(file, picture.width_px, picture.height_px, picture.rows)
         named[match.start()] = name.encode()
         width, height, left, bottom = (float(match[group]) for group in range(1, 5))
         yield PictureSpot(number, left, bottom, left + width, bottom + height)
-    resources[NameObject("/XObject")] = own
-    page[NameObject("/Resources")] = resources
-    changed = StreamObject()
-    changed.set_data(_DRAWN.sub(lambda match: _renamed(match, named), data))
-    packed = changed.flate_encode()
-    packed.indirect_reference = content.indirect_reference
-    writer._objects[content.indirect_reference.idnum - 1] = packed
-
-
-def _is_shared(page: Any) -> bool:
-    return isinstance(page.raw_get("/Resources"), IndirectObject)
+    resources.XObject = own
+    page.Resources = resources
+    changed = _DRAWN.sub(lambda match: _renamed(match, named), data)
+    content.write(zlib.compress(changed), filter=Name.FlateDecode)
 
 
 def _reading_order(match: re.Match[bytes]) -> tuple[int, float]:
