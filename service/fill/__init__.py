@@ -281,6 +281,11 @@ def _compile(
             f"模板有语法错误（{name}）：{near or error.message}",
             detail=f"{name}: {error.message}; near {near}",
         ) from error
+    except (SyntaxError, RecursionError, MemoryError) as error:
+        # Python itself gives up on what jinja makes of it: blocks or brackets nested too deep.
+        raise TemplateError(
+            f"模板的循环、条件或括号嵌套过深（{name}），请减少层次。", detail=f"{name}: {error!r}"
+        ) from error
     leftover = _MARKS.search(_XML_TAG.sub("", static))
     if leftover:
         raise TemplateError(
@@ -307,6 +312,7 @@ def _render(part: _Part, context: Mapping[str, Any], ids: _DrawingIds) -> bytes:
         TypeError,
         ValueError,
         AttributeError,
+        RecursionError,
     ) as error:
         raise TemplateError("模板中的表达式无法计算。", detail=f"{part.name}: {error!r}") from error
     if part.is_flow:

@@ -102,6 +102,7 @@ def test_list_is_the_whole_standard() -> None:
     assert len(set(drawn_by_lot())) == 1200
 
 
+@pytest.mark.fault("J16")
 @pytest.mark.parametrize("level", STYLES)
 def test_every_character_is_drawn_by_its_own_face_or_the_named_stand_in(
     services: Services, table: FaceTable, outlines: Outlines, level: int
@@ -161,6 +162,7 @@ def test_lost_mark_is_won_back_or_named(services: Services, monkeypatch: pytest.
     assert re.fullmatch(r"/body/\d+/text", fault.pointer)
 
 
+@pytest.mark.fault("T14", "C14")
 def test_page_by_a_face_that_stands_in_for_nothing_is_refused(services: Services) -> None:
     """It lies in the folder of ours and has all hanzi, but in the shapes of another country."""
 
@@ -175,6 +177,7 @@ def test_page_by_a_face_that_stands_in_for_nothing_is_refused(services: Services
         notice(replace(services, renderer=renderer))
 
 
+@pytest.mark.fault("J16", "J17")
 @pytest.mark.parametrize("char", ["\U00030000", "\U0002ebf0", "\U000323af", "\U0002a6de\U0003134a"])
 def test_what_no_face_has_is_refused_by_name(services: Services, char: str) -> None:
     with pytest.raises(InvalidRequest) as refused:

@@ -115,6 +115,7 @@ def test_bad_input_is_refused_by_name_and_at_once(converter: Converter, name: st
     assert any("\u4e00" <= char <= "\u9fff" for char in str(caught.value))
 
 
+@pytest.mark.fault("C2")
 def test_endless_document_is_504_at_the_deadline_and_the_next_is_fine(converter: Converter) -> None:
     begun = time.monotonic()
     with pytest.raises(ConversionTimeout) as caught:
@@ -163,6 +164,7 @@ class Listener:
         self.socket.close()
 
 
+@pytest.mark.fault("C10", "T10")
 def test_outside_pictures_are_not_fetched_and_the_embedded_one_is_kept(
     converter: Converter, tmp_path: Path
 ) -> None:
@@ -196,6 +198,7 @@ with engine(Path(folder), engine=name, sandbox="off") as made:
 """
 
 
+@pytest.mark.fault("C10", "T10")
 @pytest.mark.parametrize("name", ["lok", "soffice"])
 def test_the_kernel_sees_no_connection_and_no_look_at_a_linked_file(name: str, tmp_path: Path) -> None:
     secret = tmp_path / "secret.png"

@@ -161,6 +161,7 @@ NOTICE_PLANTS = [
 ]  # fmt: skip
 
 
+@pytest.mark.fault("C15", "V7")
 @pytest.mark.parametrize(("part", "change", "changes", "said", "pointer"), NOTICE_PLANTS)
 def test_broken_notice_is_refused_by_name(
     convert_docx: Convert, part: str, change: Change, changes: dict[str, Any], said: str, pointer: str
@@ -201,6 +202,7 @@ def test_code_and_seal_line_belong_to_page_one(convert_docx: Convert) -> None:
     assert "首页没有印出“单位盖章：”" in judged(convert_docx, pushed, data)
 
 
+@pytest.mark.fault("C15")
 def test_too_many_pages_name_the_longest_field(convert_docx: Convert) -> None:
     spec = replace(spec_of("notice"), pages=replace(spec_of("notice").pages, maximum=1))
     data = data_of("notice", "minimal", body=[{"level": 0, "text": TEXT * 30}])
@@ -214,6 +216,7 @@ def test_template_without_a_contract_needs_no_rule(convert_docx: Convert) -> Non
     assert judged(convert_docx, plain, data_of("notice", "minimal")) == ""
 
 
+@pytest.mark.fault("C15")
 @pytest.mark.parametrize(
     "attributes", ['w:left="2600" w:right="0"', 'w:left="-700"'], ids=["cut-off", "over-the-edge"]
 )

@@ -31,11 +31,13 @@ def draft(services: Services, path: Path) -> bytes:
     return services.renderer.render(path.parent.name, path.read_bytes(), Deadline.after(120), options).pdf
 
 
+@pytest.mark.fault("C14")
 @pytest.mark.parametrize("path", REQUESTS, ids=lambda path: f"{path.parent.name}-{path.stem}")
 def test_every_sample_and_fixture_is_pdf_a_2b(rendered: Rendered, judge: Judge, path: Path) -> None:
     assert judge(rendered(path).pdf) == Counter()
 
 
+@pytest.mark.fault("C14")
 @pytest.mark.parametrize("path", SAMPLES, ids=lambda path: path.parent.name)
 def test_unsigned_draft_is_pdf_a_2b(services: Services, judge: Judge, path: Path) -> None:
     assert judge(draft(services, path)) == Counter()

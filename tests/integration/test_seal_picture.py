@@ -311,6 +311,7 @@ def blue() -> Image.Image:
     return Image.merge("RGBA", (other, green, red, alpha))
 
 
+@pytest.mark.fault("J24")
 @pytest.mark.parametrize(
     ("content", "words"),
     [

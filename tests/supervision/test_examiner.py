@@ -100,6 +100,7 @@ def test_warm_and_fresh_find_the_same(host: ExaminerHost, tmp_path_factory: pyte
     wait_until(lambda: children(host) == [], 5, "each child ends with its file")
 
 
+@pytest.mark.fault("V6")
 @pytest.mark.parametrize("host", ["auto", "off"], indirect=True)
 def test_child_is_shut_in_and_knows_nothing(host: ExaminerHost) -> None:
     with greeted(host):
@@ -117,6 +118,7 @@ def test_child_is_shut_in_and_knows_nothing(host: ExaminerHost) -> None:
         assert len(held) == 1
 
 
+@pytest.mark.fault("V6")
 def test_killed_or_lasting_child_costs_one_upload(host: ExaminerHost) -> None:
     assert client(host).examine("pdf", pdf(), [], thorough=False)["pages"] == 1
     with ThreadPoolExecutor(1) as pool:

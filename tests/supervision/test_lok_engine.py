@@ -122,6 +122,7 @@ class Mayhem:
             os.close(handle)
 
 
+@pytest.mark.fault("C4")
 @pytest.mark.parametrize("documents_per_child", [1, 7])
 def test_kills_cost_nobody_a_document(tmp_path: Path, documents_per_child: int) -> None:
     mayhem = Mayhem(documents_per_child, child_every=10, zygote_every=35)
@@ -139,6 +140,7 @@ def test_kills_cost_nobody_a_document(tmp_path: Path, documents_per_child: int) 
         assert state.active == state.queued == 0
 
 
+@pytest.mark.fault("C6")
 def test_three_hundred_among_kills_and_documents_that_never_end(tmp_path: Path) -> None:
     deadline_s = 3.0
     mayhem = Mayhem(300, child_every=20, zygote_every=100)
@@ -163,6 +165,7 @@ def test_three_hundred_among_kills_and_documents_that_never_end(tmp_path: Path) 
         assert state.active == state.queued == 0
 
 
+@pytest.mark.fault("C2")
 def test_stopped_child_is_504_at_the_deadline_and_neighbours_do_not_notice(tmp_path: Path) -> None:
     with engine(tmp_path) as made, running(convert, made, slow(), 2.5) as hanging:
         stopped = busy_child(made)
@@ -177,6 +180,7 @@ def test_stopped_child_is_504_at_the_deadline_and_neighbours_do_not_notice(tmp_p
         assert made.state().timeouts == 1
 
 
+@pytest.mark.fault("C4")
 def test_document_whose_child_always_dies_is_tried_twice(tmp_path: Path) -> None:
     with engine(tmp_path) as made, running(convert, made, slow()) as doomed:
         while not doomed.done():  # type: ignore[attr-defined]
@@ -247,6 +251,7 @@ def test_zygote_that_is_old_is_replaced_by_itself(tmp_path: Path) -> None:
         made.close()
 
 
+@pytest.mark.fault("C11")
 @pytest.mark.parametrize("sandbox", ["auto", "off"])
 def test_children_are_shut_in(tmp_path: Path, sandbox: str, monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setenv("WENYIN_SECRET_CANARY", "do-not-leak")
@@ -285,6 +290,7 @@ def anonymous_kb() -> int:
     return total
 
 
+@pytest.mark.fault("C13")
 def test_memory_and_descriptors_stay_flat(tmp_path: Path) -> None:
     # One document each: then all that could grow is the zygote and this process.
     with engine(tmp_path, documents_per_child=1) as made:

@@ -34,6 +34,7 @@ def version(server: Server) -> int:
     return int(server.get("/v1/templates/commendation").json["version"])
 
 
+@pytest.mark.fault("T16")
 @pytest.mark.parametrize("by_signal", [True, False])
 def test_changed_template_is_served_and_no_request_is_lost(tmp_path: Path, by_signal: bool) -> None:
     folder = tmp_path / "templates"
@@ -66,6 +67,7 @@ def test_changed_template_is_served_and_no_request_is_lost(tmp_path: Path, by_si
         assert server.post_json(DOCUMENT, sample).status == 200
 
 
+@pytest.mark.fault("T1")
 def test_broken_template_is_left_out_and_the_others_go_on(tmp_path: Path) -> None:
     folder = tmp_path / "templates"
     shutil.copytree(SHIPPED, folder)

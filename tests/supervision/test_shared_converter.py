@@ -115,6 +115,7 @@ def test_cancelling_reaches_the_converter(host: ConverterHost) -> None:
         wait_until(lambda: client.state().active == 0, 3, "the slot is free")
 
 
+@pytest.mark.fault("C11")
 def test_no_secret_and_no_key_is_within_its_reach(host: ConverterHost) -> None:
     host.client().start()
     for pid in descendants(host.pid):

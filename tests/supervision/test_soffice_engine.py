@@ -76,6 +76,7 @@ def test_good_document_is_converted_and_nothing_is_left(engine: SofficeEngine, t
     assert_clean(tmp_path)
 
 
+@pytest.mark.fault("C2")
 def test_hang_is_killed_with_its_group_at_the_deadline(engine: SofficeEngine, tmp_path: Path) -> None:
     begun = time.monotonic()
     with pytest.raises(ConversionTimeout) as caught:
@@ -91,6 +92,7 @@ def test_grandchild_left_behind_by_a_success_is_ended(engine: SofficeEngine, tmp
     assert_clean(tmp_path)
 
 
+@pytest.mark.fault("C3")
 @pytest.mark.parametrize("fault", ["silent", "empty", "half"])
 def test_no_usable_pdf_is_502_though_rc_is_0(engine: SofficeEngine, tmp_path: Path, fault: str) -> None:
     with pytest.raises(ConversionFailed) as caught:
@@ -100,12 +102,14 @@ def test_no_usable_pdf_is_502_though_rc_is_0(engine: SofficeEngine, tmp_path: Pa
     assert_clean(tmp_path)
 
 
+@pytest.mark.fault("C4")
 def test_crash_is_tried_once_more_then_502(engine: SofficeEngine, tmp_path: Path) -> None:
     with pytest.raises(ConversionFailed, match="意外退出"):
         convert(engine, "crash")
     assert_clean(tmp_path)
 
 
+@pytest.mark.fault("C4")
 def test_crash_of_the_first_try_only_costs_nobody_anything(tmp_path: Path) -> None:
     engine = SofficeEngine(options(tmp_path / "work", sandbox="off"), b"good", lambda _: None)
     engine.start()
@@ -142,6 +146,7 @@ def test_full_disk_is_503_with_retry_after(engine: SofficeEngine) -> None:
     assert (caught.value.http_status, caught.value.retry_after_s) == (503, 30)
 
 
+@pytest.mark.fault("C11")
 def test_secret_of_the_service_is_not_in_the_childs_environment(
     engine: SofficeEngine, monkeypatch: pytest.MonkeyPatch
 ) -> None:
@@ -252,6 +257,7 @@ def test_death_of_the_service_takes_the_child_along(tmp_path: Path) -> None:
         os.kill(pid, signal.SIGKILL)
 
 
+@pytest.mark.fault("C5")
 def test_each_document_has_its_own_profile_and_home(engine: SofficeEngine) -> None:
     with ThreadPoolExecutor(2) as pool:
         seen = list(pool.map(lambda _: convert(engine, "environment").decode(), range(4)))

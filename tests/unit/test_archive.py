@@ -2,7 +2,10 @@
 
 import io
 import struct
+import subprocess
+import sys
 import zipfile
+from pathlib import Path
 
 import pytest
 
@@ -39,6 +42,7 @@ def test_good_docx_round_trips_and_its_bytes_depend_on_the_parts_alone() -> None
     assert data == write_docx(read_docx(data))
 
 
+@pytest.mark.fault("T12")
 @pytest.mark.parametrize(
     ("data", "code"),
     [
@@ -60,6 +64,7 @@ def test_what_is_no_docx_is_told_so(data: bytes, code: str) -> None:
     assert code_of(data) == code
 
 
+@pytest.mark.fault("T7")
 def test_bombs_are_stopped_by_real_bytes_not_declared_ones() -> None:
     bomb = bytearray(write_docx(parts(word__bigDOTxml=b"<a>" + bytes(30_000_000) + b"</a>")))
     assert code_of(bytes(bomb)) == "archive-limit"
@@ -69,17 +74,65 @@ def test_bombs_are_stopped_by_real_bytes_not_declared_ones() -> None:
     assert code_of(bytes(bomb)) in ("archive-limit", "not-docx")
 
 
+@pytest.mark.fault("T7")
 def test_counts_and_totals_are_bounded() -> None:
     many = {f"word/x{number}.bin": b"" for number in range(30)}
     assert code_of(write_docx({**parts(), **many}), ArchiveLimits(entries=20)) == "archive-limit"
     assert code_of(write_docx(parts(aDOTbin=b"abc" * 100)), ArchiveLimits(total_bytes=300)) == "archive-limit"
 
 
+@pytest.mark.fault("T7")
+def test_fifty_thousand_members() -> None:
+    assert code_of(write_docx({**parts(), **{f"x{n}": b"" for n in range(50_000)}})) == "archive-limit"
+
+
+PROBE = """
+import re, sys
+from pathlib import Path
+from service.archive import read_docx
+from service.errors import UnsafeArchive
+
+def peak_kb():
+    return int(re.search(r"VmHWM:\\s+(\\d+)", Path("/proc/self/status").read_text())[1])
+
+content = Path(sys.argv[1]).read_bytes()
+before = peak_kb()
+try:
+    read_docx(content)
+except UnsafeArchive as error:
+    print(error.type_code, peak_kb() - before)
+"""
+
+
+@pytest.mark.fault("T7")
+@pytest.mark.parametrize("lying", [False, True])
+def test_a_bomb_costs_little_memory(tmp_path: Path, lying: bool) -> None:
+    bomb = write_docx(parts(word__bigDOTxml=bytes(200_000_000)))
+    assert len(bomb) < 250_000
+    if lying:
+        bomb = bomb.replace((200_000_000).to_bytes(4, "little"), (1_000).to_bytes(4, "little"))
+    (tmp_path / "bomb.docx").write_bytes(bomb)
+    ended = subprocess.run(
+        [sys.executable, "-c", PROBE, str(tmp_path / "bomb.docx")], capture_output=True, text=True, check=True
+    )
+    code, grown_kb = ended.stdout.split()
+    assert code == ("not-docx" if lying else "archive-limit")
+    assert int(grown_kb) < 20_000
+
+
+@pytest.mark.fault("T9")
 @pytest.mark.parametrize("name", ["../evil.xml", "/etc/evil", "word\\evil.xml", "C:/evil", "a/../../b"])
 def test_names_that_leave_the_archive(name: str) -> None:
     assert code_of(write_docx({**parts(), name: b"x"})) == "archive-names"
 
 
+@pytest.mark.fault("T9")
+def test_name_with_a_nul_in_it() -> None:
+    hidden = write_docx({**parts(), "word/a#.xml": b"<a/>"}).replace(b"word/a#.xml", b"word/a\0.xml")
+    assert code_of(hidden) == "archive-names"
+
+
+@pytest.mark.fault("T9")
 def test_one_name_twice() -> None:
     buffer = io.BytesIO(write_docx(parts()))
     with zipfile.ZipFile(buffer, "a") as archive:
@@ -87,23 +140,30 @@ def test_one_name_twice() -> None:
     assert code_of(buffer.getvalue()) == "archive-names"
 
 
+@pytest.mark.fault("T8")
 @pytest.mark.parametrize(
     "text",
     [
         b'<!DOCTYPE a [<!ENTITY x "y">]><a>&x;</a>',
         b'<?xml version="1.0"?><!DOCTYPE a SYSTEM "http://127.0.0.1:9/a.dtd"><a/>',
+        b'<!DOCTYPE a [<!ENTITY % p SYSTEM "file:///etc/passwd"> %p;]><a/>',
+        b'<!DOCTYPE a [<!ENTITY b "bb"><!ENTITY c "&b;&b;&b;&b;&b;&b;&b;&b;">]><a>&c;</a>',
     ],
 )
 def test_document_type_definitions(text: bytes) -> None:
     for name in ("word__documentDOTxml", "docProps__coreDOTxml", "word___rels__documentDOTxmlDOTrels"):
         assert code_of(write_docx(parts(**{name: text}))) == "dtd-forbidden"
+    types = text + parts()["[Content_Types].xml"]
+    assert code_of(write_docx({**parts(), "[Content_Types].xml": types})) == "dtd-forbidden"
 
 
+@pytest.mark.fault("T8")
 def test_a_part_in_utf_16_cannot_hide_one() -> None:
     text = '<!DOCTYPE a [<!ENTITY x "y">]><a/>'.encode("utf-16")
     assert code_of(write_docx(parts(word__documentDOTxml=text))) == "not-docx"
 
 
+@pytest.mark.fault("T10", "T11")
 @pytest.mark.parametrize(
     ("kind", "target", "code"),
     [
@@ -127,14 +187,17 @@ def test_links_a_reader_clicks_are_allowed() -> None:
         assert read_docx(related("hyperlink", target))
 
 
+@pytest.mark.fault("T11")
 def test_embedded_objects_and_macros() -> None:
     assert code_of(related("package", "embeddings/a.xlsx", "")) == "active-content"
     assert code_of(write_docx(parts(word__vbaProjectDOTbin=b"x"))) == "active-content"
     assert code_of(write_docx(parts(word__embeddings__aDOTbin=b"x"))) == "active-content"
+    assert code_of(write_docx(parts(word__activeX__activeX1DOTxml=b"<a/>"))) == "active-content"
     macro = parts()["[Content_Types].xml"].replace(b"document.main", b"document.macroEnabled.main")
     assert code_of(write_docx({**parts(), "[Content_Types].xml": macro})) == "active-content"
 
 
+@pytest.mark.fault("T11")
 @pytest.mark.parametrize(
     "field", ["INCLUDETEXT", "INCLUDEPICTURE", "DDEAUTO", "DDE", "LINK", "includetext", "IMPORT"]
 )

@@ -19,6 +19,7 @@ from lxml import etree
 from service.archive import read_docx
 from service.errors import TemplateError, UnsafeArchive
 from service.fill import complete, fill_docx, template_variables
+from service.schema import parse_json
 from templates.authoring.docx_parts import Package, Style, block, control, paragraph, run
 
 ROOT = Path(__file__).parents[2]
@@ -81,6 +82,7 @@ def body(parts: Mapping[str, bytes]) -> list[str]:
     return texts(parts["word/document.xml"])
 
 
+@pytest.mark.fault("J11", "J12", "T13")
 @pytest.mark.parametrize("value", NASTY)
 def test_data_is_literal_in_body_header_and_properties(value: str) -> None:
     parts = fill(paragraph("a", "{{ x }}"), {"x": value}, title="{{ x }}", header=paragraph("a", "{{ x }}"))
@@ -90,12 +92,14 @@ def test_data_is_literal_in_body_header_and_properties(value: str) -> None:
     assert core.findtext("{http://purl.org/dc/elements/1.1/}title") == value
 
 
+@pytest.mark.fault("J11")
 @settings(max_examples=60, deadline=None)
 @given(st.text(st.characters(exclude_categories=("Cc", "Cs", "Cn")), max_size=60))
 def test_any_text_comes_out_as_it_went_in(value: str) -> None:
     assert body(fill(paragraph("a", "{{ x }}"), {"x": value})) == [value]
 
 
+@pytest.mark.fault("J12")
 @pytest.mark.parametrize("value", NASTY)
 def test_data_is_literal_after_every_filter(value: str) -> None:
     calls = [
@@ -110,6 +114,7 @@ def test_data_is_literal_after_every_filter(value: str) -> None:
         assert value in body(fill(paragraph("a", f"{{{{ {call} }}}}"), {"x": value}))[0]
 
 
+@pytest.mark.fault("T13")
 def test_notes_and_text_boxes_are_filled_too() -> None:
     source = read_docx(package(paragraph("a", "{{ x }}")))
     note = (
@@ -122,19 +127,40 @@ def test_notes_and_text_boxes_are_filled_too() -> None:
     assert "wenyin.example.cn" in body(read_docx(fill_docx(TEMPLATE, sample, EXTRAS, schema=SCHEMA)))
 
 
+@pytest.mark.fault("T2")
 def test_tag_split_over_runs_is_one_tag() -> None:
     pieces = [run("{"), run("{ x"), run(" }"), run("}")]
     assert body(fill(paragraph("a", *pieces), {"x": "A&B"})) == ["A&B"]
 
 
+@pytest.mark.fault("T2")
+@pytest.mark.parametrize(
+    "between",
+    [
+        '<w:proofErr w:type="spellStart"/>',
+        '<w:bookmarkStart w:id="1" w:name="b"/><w:bookmarkEnd w:id="1"/>',
+        '<w:commentRangeStart w:id="1"/><w:commentRangeEnd w:id="1"/>',
+        f"<w:ins w:id='1' w:author='a'>{run(' ')}</w:ins>",
+        "<w:del w:id='1' w:author='a'><w:r><w:delText>旧</w:delText></w:r></w:del>",
+    ],
+    ids=["spelling", "bookmark", "comment", "inserted", "deleted"],
+)
+def test_tag_with_a_mark_of_word_inside_is_one_tag(between: str) -> None:
+    source = paragraph("a", run("甲{{ x") + between + run(" }}乙"))
+    assert body(fill(source, {"x": "A&B"})) == ["甲A&B乙"]
+
+
+@pytest.mark.fault("T1")
 def test_typographic_quotes_in_a_tag_are_quotes() -> None:
     assert body(fill(paragraph("a", "{{ x | ended(“。”) }}"), {"x": "甲"})) == ["甲。"]
 
 
+@pytest.mark.fault("J13")
 def test_line_feed_is_a_break_and_tab_a_tab() -> None:
     assert body(fill(paragraph("a", "{{ x }}"), {"x": "甲\n乙\t丙"})) == ["甲\n乙\t丙"]
 
 
+@pytest.mark.fault("T3")
 def test_loop_over_table_rows_and_columns() -> None:
     cell = '<w:tc><w:tcPr><w:tcW w:w="100" w:type="dxa"/></w:tcPr>{}</w:tc>'
 
@@ -152,6 +178,23 @@ def test_loop_over_table_rows_and_columns() -> None:
     parts = fill(f"{grid}<w:tr>{cells}</w:tr></w:tbl>{paragraph('a')}", {"rows": ["甲&", "乙<"]})
     assert body(parts) == ["甲&", "乙<", ""]
     assert parts["word/document.xml"].count(b"<w:gridCol ") == 2
+
+
+@pytest.mark.fault("J22")
+def test_table_without_rows_keeps_its_head() -> None:
+    def row(text: str) -> str:
+        return f"<w:tr><w:tc>{paragraph('a', text)}</w:tc></w:tr>"
+
+    rows = row("单位") + row("{%tr for r in rows %}") + row("{{ r }}") + row("{%tr endfor %}")
+    table = f"<w:tbl><w:tblPr/><w:tblGrid><w:gridCol/></w:tblGrid>{rows}</w:tbl>{paragraph('a')}"
+    assert body(fill(table, {"rows": []})) == ["单位", ""]
+
+
+@pytest.mark.fault("J8", "J23")
+def test_number_is_printed_digit_for_digit() -> None:
+    sent = ["12345678901234567890.12", "12.50", "0.005", "10000000000", "-0.07", "0"]
+    data = parse_json(f'{{"list":[{",".join(sent)}]}}'.encode())
+    assert body(fill(paragraph("a", "{{ list | join('、') }}"), data)) == ["、".join(sent)]
 
 
 def test_same_input_gives_same_bytes_in_another_process() -> None:
@@ -184,6 +227,7 @@ def test_drawing_ids_are_unique_also_in_parts_without_tags() -> None:
     assert len(ids) == 4 == len(set(ids))
 
 
+@pytest.mark.fault("T1", "T4")
 @pytest.mark.parametrize(
     ("text", "names"),
     [
@@ -206,6 +250,22 @@ def test_broken_template_is_a_template_error(text: str, names: str) -> None:
     assert re.search(r"[\u4e00-\u9fff]", str(caught.value))
 
 
+@pytest.mark.fault("T1", "T6")
+@pytest.mark.parametrize(
+    "text",
+    [
+        "{% for a in x %}" * 30 + "{% endfor %}" * 30,
+        "{{ " + "(" * 3_000 + "x" + ")" * 3_000 + " }}",
+        "{{ " + "-" * 30_000 + "1 }}",
+    ],
+    ids=["blocks", "brackets", "signs"],
+)
+def test_template_nested_too_deep_is_named(text: str) -> None:
+    with pytest.raises(TemplateError, match="嵌套过深"):
+        fill(paragraph("a", text), {"x": []})
+
+
+@pytest.mark.fault("T5", "T6")
 @pytest.mark.parametrize(
     "text",
     [
@@ -217,13 +277,21 @@ def test_broken_template_is_a_template_error(text: str, names: str) -> None:
         "{{ 10 ** 10 ** 10 }}",
         "{% for n in range(10000000000) %}{% endfor %}",
         "{% set _ = names.append(1) %}",
+        "{% macro m(n) %}{{ m(n) }}{% endmacro %}{{ m(1) }}",
+        "{{ cycler.__init__.__globals__.os.system('touch escaped') }}",
     ],
 )
-def test_expression_that_leaves_the_sandbox_is_refused(text: str) -> None:
-    with pytest.raises(TemplateError):
+def test_expression_that_leaves_the_sandbox_is_refused(
+    text: str, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.chdir(tmp_path)
+    with pytest.raises(TemplateError) as caught:
         fill(paragraph("a", text), {"x": "1", "names": []})
+    assert list(tmp_path.iterdir()) == []
+    assert ("__" in text) <= (caught.value.type_code == "template-unsafe")
 
 
+@pytest.mark.fault("T13")
 def test_tag_in_a_part_that_is_not_filled_is_refused() -> None:
     parts = read_docx(package(paragraph("a", "x")))
     parts["word/settings.xml"] = parts["word/settings.xml"].replace(b"100", b"{{ x }}")
@@ -262,6 +330,7 @@ def test_absent_fields_are_none_at_every_depth() -> None:
     }
 
 
+@pytest.mark.fault("J21")
 def test_absent_field_prints_nothing_and_is_false() -> None:
     parts = read_docx(
         fill_docx(
@@ -320,6 +389,7 @@ def test_title_of_two_lines_is_one_line_in_the_properties() -> None:
     assert core.findtext("{http://purl.org/dc/elements/1.1/}title") == "关于甲乙的通知"
 
 
+@pytest.mark.fault("J11", "J12")
 def test_literal_fixture_is_literal_in_the_docx() -> None:
     data = json.loads((ROOT / "fixtures/notice/literal.json").read_text("utf-8"))
     parts = read_docx(fill_docx(TEMPLATE, data, EXTRAS, schema=SCHEMA))

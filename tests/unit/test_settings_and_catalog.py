@@ -78,6 +78,7 @@ def test_missing_file_is_named_and_others_serve(folder: Path, name: str) -> None
     assert name in catalog.faults["other"]
 
 
+@pytest.mark.fault("T1")
 @pytest.mark.parametrize(
     ("name", "old", "new", "words"),
     [

@@ -46,12 +46,14 @@ def test_numbers_in_hanzi(value: int, printed: str) -> None:
     assert cn_number(value) == printed
 
 
+@pytest.mark.fault("J23")
 @pytest.mark.parametrize("value", [0, -1, 10_000])
 def test_number_out_of_range_is_refused(value: int) -> None:
     with pytest.raises(ValueError):
         cn_number(value)
 
 
+@pytest.mark.fault("J22")
 def test_date_has_no_leading_zeros() -> None:
     assert cn_date("2021-05-08") == cn_date(date(2021, 5, 8)) == "2021年5月8日"
     assert cn_date("2024-02-29") == "2024年2月29日"

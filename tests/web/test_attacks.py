@@ -178,6 +178,7 @@ def test_one_byte_flipped_is_never_exact(server: Server, genuine: Files, mark: b
     assert answer.status == 422 or answer.json["verdict"] == "TEXT_MATCH"
 
 
+@pytest.mark.fault("V3")
 @pytest.mark.parametrize("incremental", [False, True])
 def test_white_box_over_the_text_is_amber_and_shows_the_text(
     server: Server, genuine: Files, incremental: bool
@@ -209,6 +210,7 @@ def test_signed_again_by_a_stranger_is_not_exact(server: Server, genuine: Files,
     assert any("不是该签发单位" in item for item in verdict["not_checked"])
 
 
+@pytest.mark.fault("V3")
 def test_code_on_another_document_is_altered(server: Server, genuine: Files, tmp_path: Path) -> None:
     import docx
 
@@ -226,6 +228,7 @@ def test_second_code_on_the_page_is_a_conflict(server: Server, genuine: Files, r
     assert judge(server, forged)["verdict"] == "CONFLICT"
 
 
+@pytest.mark.fault("V7")
 def test_code_outside_the_page_or_under_a_white_box_is_not_seen(
     server: Server, genuine: Files, ring: KeyRing
 ) -> None:
@@ -260,6 +263,7 @@ TOKENS: dict[str, tuple[Callable[[TokenKey, bytes], bytes], str]] = {
 }
 
 
+@pytest.mark.fault("V2")
 @pytest.mark.parametrize("name", TOKENS)
 def test_tokens_in_any_other_form_are_not_ours(
     server: Server, genuine: Files, ring: KeyRing, name: str
@@ -271,6 +275,7 @@ def test_tokens_in_any_other_form_are_not_ours(
     assert server.post_json("/v1/verify", {"token": made}).json["verdict"] == code
 
 
+@pytest.mark.fault("V2")
 def test_stranger_cannot_use_our_kid_nor_be_known_by_his_own(
     server: Server, genuine: Files, ring: KeyRing
 ) -> None:
@@ -328,6 +333,7 @@ SCANS: dict[str, Callable[[bytes], bytes]] = {
 }
 
 
+@pytest.mark.fault("V1")
 @pytest.mark.parametrize("name", SCANS)
 def test_scan_or_photo_proves_the_claims_only(server: Server, genuine: Files, name: str) -> None:
     verdict = judge(server, SCANS[name](genuine["pdf"]), "a")
@@ -346,6 +352,7 @@ def test_scan_without_or_with_two_codes(server: Server, genuine: Files, ring: Ke
     assert judge(server, picture_bytes(blank, "PNG"), "a.png")["verdict"] == "CONFLICT"
 
 
+@pytest.mark.fault("J24")
 @pytest.mark.parametrize("content", [b"\x89PNG\r\n\x1a\n" + b"\0" * 99, b"\xff\xd8\xff" + b"\0" * 99])
 def test_broken_picture_is_refused(server: Server, content: bytes) -> None:
     assert server.upload("/v1/verify", "a.png", content).status == 422

@@ -83,6 +83,7 @@ def test_bundle_holds_both_forms_and_a_true_manifest(server: Server, sample: byt
     assert manifest["verify_url"] == answer.headers["x-verify-url"]
 
 
+@pytest.mark.fault("V5")
 def test_same_input_gives_same_id_and_token_and_docx(server: Server, sample: bytes) -> None:
     reordered = json.dumps(dict(reversed(json.loads(sample).items()))).encode()
     answers = [server.post_json(f"{NOTICE}?format=docx", body) for body in (sample, sample, reordered)]
@@ -131,6 +132,7 @@ def test_draft_is_marked_on_every_page_and_in_the_token(server: Server, sample: 
     assert answer.headers["x-document-id"] != plain.headers["x-document-id"]
 
 
+@pytest.mark.fault("C5")
 def test_eight_at_once_are_eight_right_documents_and_nothing_is_left(server: Server) -> None:
     titles = [f"关于第{number}号事项的通知" for number in "一二三四五六七八"]
     with ThreadPoolExecutor(8) as pool:
@@ -145,6 +147,7 @@ def test_eight_at_once_are_eight_right_documents_and_nothing_is_left(server: Ser
     assert not [line for line in server.children().values() if "soffice" in line]
 
 
+@pytest.mark.fault("C2")
 def test_hanging_soffice_is_504_at_the_deadline_and_the_next_request_works(tmp_path: Path) -> None:
     fake = Path(__file__).parent.parent / "supervision" / "hang_on_mark.py"
     with serving(tmp_path, soffice=str(fake), timeout_s="6", converters="1") as server:
@@ -162,6 +165,7 @@ def hanging(server: Server) -> list[str]:
     return [line for line in server.children().values() if "sleep" in line]
 
 
+@pytest.mark.fault("J16")
 def test_missing_glyph_is_refused_or_printed_as_geta(server: Server) -> None:
     body = minimal(title="关于\U00030000事项的通知", issuer="云州市\U00031350馆")
     refused = server.post_json(NOTICE, body)
@@ -192,6 +196,7 @@ def test_missing_glyph_is_refused_or_printed_as_geta(server: Server) -> None:
 LITERAL = "A&B <w:p/> {{7*7}} 䶮㛃𬀩"
 
 
+@pytest.mark.fault("J11", "J12")
 def test_markup_and_template_syntax_come_out_literally(server: Server) -> None:
     body = (FIXTURES / "notice" / "literal.json").read_bytes()
     fields = body.decode().count(LITERAL)

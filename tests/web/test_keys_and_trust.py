@@ -107,6 +107,7 @@ def test_published_files_say_who_signs_and_let_caches_work(server: Server) -> No
     assert b'"d"' not in everything
 
 
+@pytest.mark.fault("V4")
 def test_a_document_lives_through_rotation_until_its_key_is_compromised(own_server: Server, run: Run) -> None:
     pdf, url = make(own_server)
     before = listed(run)

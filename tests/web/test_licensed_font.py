@@ -45,6 +45,7 @@ def folder(tmp_path_factory: pytest.TempPathFactory) -> Path:
     return made
 
 
+@pytest.mark.fault("T14")
 def test_licensed_font_draws_the_page_and_the_log_says_so(folder: Path, tmp_path: Path) -> None:
     data = json.loads((FIXTURES / "notice" / "minimal.json").read_bytes())
     data["body"] = [{"level": 0, "text": TEXT + LACKED}]
@@ -62,6 +63,7 @@ def test_licensed_font_draws_the_page_and_the_log_says_so(folder: Path, tmp_path
     assert "楷体_GB2312：以 FandolKai 替代" in log
 
 
+@pytest.mark.fault("T14")
 def test_doctor_says_what_stands_in_for_what(folder: Path, tmp_path: Path) -> None:
     settings = {"WENYIN_FONT_DIR": str(folder), "WENYIN_STATE_DIR": str(tmp_path)}
     done = subprocess.run(

@@ -59,6 +59,7 @@ def verdicts(replicas: list[Server], url: str, pdf: bytes) -> list[tuple[str, st
     ]
 
 
+@pytest.mark.fault("V5")
 def test_replicas_agree_on_the_document_and_on_every_change_of_the_keys(
     keys: Path, replicas: list[Server]
 ) -> None:

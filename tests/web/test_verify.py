@@ -68,6 +68,7 @@ def edited(docx: bytes, old: str, new: str) -> bytes:
     return write_docx({**parts, "word/document.xml": text.replace(old, new, 1).encode()})
 
 
+@pytest.mark.fault("V1")
 @pytest.mark.parametrize("dpi", [150, 200, 300])
 def test_code_on_the_page_reads_at_each_resolution(sealed: dict[str, bytes], dpi: int) -> None:
     page = next(iter(render_pages(sealed["pdf"], dpi)))
@@ -104,6 +105,7 @@ def test_page_behind_the_code_says_who_issued_what_and_when(
     assert "unsafe" not in page.headers["content-security-policy"]
 
 
+@pytest.mark.fault("V2")
 @pytest.mark.parametrize("place", [3, 50, 200, 400, -1])
 def test_one_digit_changed_is_not_ours(server: Server, url_path: str, place: int) -> None:
     digits = list(url_path.removeprefix("/V/"))
@@ -115,6 +117,7 @@ def test_one_digit_changed_is_not_ours(server: Server, url_path: str, place: int
     assert "非本系统签发" in answer.json["message"]
 
 
+@pytest.mark.fault("V2")
 @pytest.mark.parametrize("digits", ["0", "12", "abc", "1" * 2401, "%E5%8F%B7", "1%0A2"])
 def test_nonsense_behind_v_is_not_ours_either(server: Server, digits: str) -> None:
     answer = server.get(f"/V/{digits}", "application/json")
@@ -198,6 +201,7 @@ HOSTILE = {
 }
 
 
+@pytest.mark.fault("V6")
 @pytest.mark.parametrize("name", HOSTILE)
 def test_hostile_or_broken_upload_is_refused_in_chinese(server: Server, name: str) -> None:
     content, status = HOSTILE[name]
@@ -206,6 +210,7 @@ def test_hostile_or_broken_upload_is_refused_in_chinese(server: Server, name: st
     assert any("\u4e00" <= char <= "\u9fff" for char in answer.json["detail"])
 
 
+@pytest.mark.fault("T7", "T10", "V6")
 def test_zip_bomb_and_linked_picture_are_refused(server: Server, sealed: dict[str, bytes]) -> None:
     parts = read_docx(sealed["docx"])
     bomb = write_docx({**parts, "word/big.xml": b"<a>" + b" " * 60_000_000 + b"</a>"})

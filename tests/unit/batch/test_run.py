@@ -55,6 +55,7 @@ def run(pool: Frail, *pieces: Piece) -> list[tuple[int, str, str]]:
     return sorted((item.row, item.status, item.code) for made in found for item in made.results)
 
 
+@pytest.mark.fault("C12")
 def test_poison_item_fails_alone_and_its_neighbours_are_made_once() -> None:
     pool = Frail({4})
     found = run(pool, piece(0, 0, 1, 2), piece(1, 3, 4, 5), piece(2, 6, 7))

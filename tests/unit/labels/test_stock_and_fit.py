@@ -89,6 +89,7 @@ def test_sizes_go_down_step_by_step_and_then_the_field_is_named() -> None:
     assert list(dict.fromkeys(sizes)) == [12, 10.5, 9, 8]
 
 
+@pytest.mark.fault("C15")
 def test_all_labels_that_do_not_fit_are_named_at_once() -> None:
     data = {
         "labels": [

@@ -13,6 +13,7 @@ def keywords(text: str, *, multiline: bool = False) -> list[str]:
     return [keyword for keyword, _ in clean_text(text, multiline=multiline).faults]
 
 
+@pytest.mark.fault("J9", "J13")
 @pytest.mark.parametrize(
     "char",
     [
@@ -35,6 +36,7 @@ def test_j9_control_and_noncharacters_are_named(char: str) -> None:
         assert found.text == "甲乙"
 
 
+@pytest.mark.fault("J10")
 @pytest.mark.parametrize("char", ["\ud800", "\ufff9", "\u3164", "\U000e0041"])
 def test_j10_surrogates_and_hidden_carriers_are_refused(char: str) -> None:
     found = clean_text(f"甲{char}")
@@ -43,12 +45,14 @@ def test_j10_surrogates_and_hidden_carriers_are_refused(char: str) -> None:
     found.faults[0][1].encode()
 
 
+@pytest.mark.fault("J13")
 @pytest.mark.parametrize("breaks", ["\r\n", "\r", "\n", "\u2028", "\u2029"])
 def test_j13_line_breaks_become_line_feeds_where_allowed(breaks: str) -> None:
     assert clean_text(f"甲{breaks}乙", multiline=True).text == "甲\n乙"
     assert keywords(f"甲{breaks}乙") == ["multiline"]
 
 
+@pytest.mark.fault("J13")
 def test_j13_tab_becomes_a_space_with_a_warning() -> None:
     found = clean_text("甲\t乙")
     assert found.text == "甲 乙"
@@ -56,6 +60,7 @@ def test_j13_tab_becomes_a_space_with_a_warning() -> None:
     assert "制表符" in found.warnings[0]
 
 
+@pytest.mark.fault("J14")
 @pytest.mark.parametrize(
     "char", [*"\u061c\u200e\u200f", *map(chr, range(0x202A, 0x202F)), *map(chr, range(0x2066, 0x206A))]
 )
@@ -63,6 +68,7 @@ def test_j14_bidirectional_controls_are_refused(char: str) -> None:
     assert keywords(f"abc{char}") == ["bidi-control"]
 
 
+@pytest.mark.fault("J15")
 @pytest.mark.parametrize("char", [*"\u200b\u200c\u200d\u2060\ufeff\u00ad"])
 def test_j15_zero_width_is_stripped_and_reported(char: str) -> None:
     found = clean_text(f"张{char}三")
@@ -71,6 +77,7 @@ def test_j15_zero_width_is_stripped_and_reported(char: str) -> None:
     assert f"U+{ord(char):04X}" in found.warnings[0]
 
 
+@pytest.mark.fault("J16")
 def test_j16_private_use_becomes_its_standard_character() -> None:
     found = clean_text("\ue863\ue816")
     assert found.text == "䶮𠂇"
@@ -78,6 +85,7 @@ def test_j16_private_use_becomes_its_standard_character() -> None:
     assert "U+E863 → 䶮" in found.warnings[0]
 
 
+@pytest.mark.fault("J16")
 def test_j16_unknown_private_use_and_selectors() -> None:
     assert keywords("\ue000\U000f0000\ue863") == ["no-glyph"]
     found = clean_text("葛\U000e0100")
@@ -85,6 +93,7 @@ def test_j16_unknown_private_use_and_selectors() -> None:
     assert "U+E0100" in found.warnings[0]
 
 
+@pytest.mark.fault("J18")
 def test_j18_nfc_and_never_nfkc() -> None:
     assert clean_text("e\u0301").text == clean_text("é").text == "é"
     assert clean_text("豈").text == "豈"

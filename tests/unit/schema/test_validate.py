@@ -119,12 +119,14 @@ def test_good_data_comes_back_in_the_order_of_the_schema() -> None:
     assert data == before
 
 
+@pytest.mark.fault("J8")
 def test_j8_id_number_sent_as_a_number_is_refused() -> None:
     assert said(id_number=110101199001011234) == {
         ("/id_number", "type"): "「证件号」应为文字，收到的是数字，请加上双引号"
     }
 
 
+@pytest.mark.fault("J9", "J10", "J14")
 def test_j9_j10_j14_bad_characters_are_named_with_their_place() -> None:
     found = said(title="甲\x00\ud800\u202e", body=[{"text": "甲\ufffe\n"}])
     assert "「标题」含有不允许的控制字符 U+0000、U+D800" in found["/title", "illegal-char"]
@@ -133,11 +135,13 @@ def test_j9_j10_j14_bad_characters_are_named_with_their_place() -> None:
     assert len(found) == 3
 
 
+@pytest.mark.fault("J9")
 def test_j9_bad_character_in_a_key() -> None:
     error = refusal({**GOOD, "a\x00": 1})
     assert ("", "illegal-char") in {(fault.pointer, fault.keyword) for fault in error.faults}
 
 
+@pytest.mark.fault("J11", "J12")
 @pytest.mark.parametrize(
     "text",
     ["A&B", "<w:p/>", "1 < 2", "]]>", "{{7*7}}", "{% raw %}", "{%tr for x in y %}", "=cmd|'/c calc'!A1"],
@@ -148,17 +152,20 @@ def test_j11_j12_markup_and_template_tags_pass_as_plain_text(text: str) -> None:
     assert result.warnings == ()
 
 
+@pytest.mark.fault("J13")
 def test_j13_line_break_only_where_the_schema_allows() -> None:
     assert ("/title", "multiline") in said(title="甲\n乙")
     assert submit({"title": "甲", "body": [{"text": "甲\n乙"}]})
 
 
+@pytest.mark.fault("J15")
 def test_j15_zero_width_is_stripped_with_a_warning_that_names_the_field() -> None:
     result = submit({**GOOD, "title": "关\u200b于"})
     assert result.data["title"] == "关于"
     assert result.warnings == ("「标题」中的不可见字符 U+200B 已删去",)
 
 
+@pytest.mark.fault("J16", "J17")
 def test_j16_j17_characters_without_a_glyph_are_listed() -> None:
     found = said(title="𠮷👨\u200d👩\U00030000", body=[{"text": "\ue000"}])
     assert "👨（U+1F468）、👩（U+1F469）、\U00030000（U+30000）" in found["/title", "no-glyph"]
@@ -185,10 +192,12 @@ def test_geta_stands_for_what_no_face_draws_and_every_one_is_named() -> None:
         VALIDATOR.validate(data, has_glyph=lambda char: drawable(char) and char != "〓", geta=True)
 
 
+@pytest.mark.fault("J18")
 def test_j18_both_normal_forms_give_the_same_data() -> None:
     assert submit({**GOOD, "title": "e\u0301"}).data == submit({**GOOD, "title": "é"}).data
 
 
+@pytest.mark.fault("J19")
 @pytest.mark.parametrize(
     ("fields", "expected"),
     [
@@ -205,6 +214,7 @@ def test_j19_huge_input_is_refused_fast(fields: dict[str, Any], expected: tuple[
     assert len(found) <= REPORT_LIMIT + 2
 
 
+@pytest.mark.fault("J20")
 def test_j20_all_faults_at_once_sorted_by_pointer() -> None:
     error = refusal(
         {
@@ -233,6 +243,7 @@ def test_j20_all_faults_at_once_sorted_by_pointer() -> None:
     assert "7 处" in str(error)
 
 
+@pytest.mark.fault("J20")
 def test_j20_characters_schema_and_glyphs_together() -> None:
     found = said(title="😀\x00", body=[])
     assert {keyword for _, keyword in found} == {"no-glyph", "illegal-char", "minItems"}
@@ -253,12 +264,14 @@ def test_unique_items_compares_as_json_does() -> None:
         assert refusal({"x": pair}, unique).faults[0].keyword == "uniqueItems"
 
 
+@pytest.mark.fault("J21")
 def test_j21_null_for_a_required_string() -> None:
     assert said(title=None) == {
         ("/title", "type"): "「标题」不能是空值 null，应为文字；选填项不填时请删去此项"
     }
 
 
+@pytest.mark.fault("J22")
 @pytest.mark.parametrize(
     "date", ["2026-13-40", "2026-02-30", "2023-02-29", "20260101", "2026-1-1", "２０２６-01-01", ""]
 )
@@ -266,17 +279,20 @@ def test_j22_dates_that_do_not_exist(date: str) -> None:
     assert ("/issued_on", "format") in said(issued_on=date)
 
 
+@pytest.mark.fault("J22")
 def test_j22_leap_day_and_empty_list() -> None:
     assert submit({**GOOD, "issued_on": "2024-02-29"}).data["issued_on"] == "2024-02-29"
     assert said(body=[]) == {("/body", "minItems"): "「正文」不能为空，请至少填 1 项"}
 
 
+@pytest.mark.fault("J23")
 @pytest.mark.parametrize("amount", [Decimal("-0.0"), Decimal("0.07"), Decimal("10000000000.00"), 3])
 def test_j23_exact_amounts_pass_unchanged(amount: Any) -> None:
     result = submit({**GOOD, "amount": amount}).data["amount"]
     assert str(result) == str(amount)
 
 
+@pytest.mark.fault("J23")
 @pytest.mark.parametrize(
     ("amount", "keyword"),
     [

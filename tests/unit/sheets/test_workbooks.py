@@ -112,6 +112,7 @@ def test_the_workbook_is_text_with_drop_downs_notes_and_marks() -> None:
     assert all('numFmtId="49"' in formats[int(style)] for _, style in columns)
 
 
+@pytest.mark.fault("T16")
 def test_a_workbook_of_other_fields_or_another_template_is_refused() -> None:
     content = fill_in_workbook(PLAN, sample_items("plan-form"))
     with pytest.raises(OutdatedWorkbook) as other:

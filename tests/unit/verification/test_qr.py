@@ -67,6 +67,7 @@ def test_token_is_read_back_when_printed_at_any_scale(symbol: QrSymbol, url: str
     assert decode_symbols(Image.frombytes("1", (width, height), rows)) == (url,)
 
 
+@pytest.mark.fault("V1")
 @pytest.mark.parametrize("dpi", [150, 200, 300])
 def test_token_is_read_back_when_the_page_is_scanned(symbol: QrSymbol, url: str, dpi: int) -> None:
     side = round(25 / 25.4 * dpi * 1.2)
@@ -109,6 +110,7 @@ def test_symbol_is_the_same_when_another_process_draws_it() -> None:
     assert int(there) == zlib.crc32(png_bytes(make_symbol("https://A.CN/V/" + "7" * 500, 0.1, 30)))
 
 
+@pytest.mark.fault("V7")
 def test_request_is_refused_when_modules_would_be_too_small(url: str) -> None:
     with pytest.raises(InvalidRequest, match="毫米") as caught:
         make_symbol(url, 0.4, 20)
