@@ -9,30 +9,33 @@ definitions, linked resources, fields that load or run something.
 import io
 import re
 import zipfile
-from collections.abc import Mapping
+from collections.abc import Iterator, Mapping
 from dataclasses import dataclass
+from typing import Any
+
+from lxml import etree
 
 from service.errors import UnsafeArchive
 
 _CFB_MAGIC = b"\xd0\xcf\x11\xe0\xa1\xb1\x1a\xe1"
 _ZIP_MAGIC = b"PK\x03\x04"
 _READ_BYTES = 1 << 16
-_RELATIONSHIP = re.compile(rb"<(?:\w+:)?Relationship\b[^>]*>", re.S)
-_ATTRIBUTE = re.compile(rb"(\w+)\s*=\s*(?:\"([^\"]*)\"|'([^']*)')", re.S)
-_FIELD_TEXT = re.compile(
-    rb"<w:(?:instrText|delInstrText)\b[^>]*>([^<]*)<|<w:fldSimple\b[^>]*w:instr=\"([^\"]*)\""
-)
-_FORBIDDEN_FIELD = re.compile(rb"^\s*(?:INCLUDE\w*|DDE\w*|LINK|IMPORT|DATABASE|RD)\b", re.I)
+OTHER_ENCODING = re.compile(rb"<\?xml[^>]*encoding\s*=\s*[\"'](?!(?:utf-?8|us-ascii|ascii)[\"'])", re.I)
+"""An XML declaration that says the text is not UTF-8: what follows would read otherwise to a parser."""
+
+_HAS_FIELD = re.compile(rb"instrText|InstrText|fldSimple")
+_INSTRUCTIONS = frozenset({"instrText", "delInstrText"})
+_FORBIDDEN_FIELD = re.compile(r"\s*(?:INCLUDE\w*|DDE\w*|LINK|IMPORT|DATABASE|RD)\b", re.I)
 _FORBIDDEN_RELATIONSHIPS = (
-    b"/oleObject",
-    b"/package",
-    b"/vbaProject",
-    b"/control",
-    b"/activeXControl",
-    b"/aFChunk",
-    b"/attachedTemplate",
-    b"/frame",
-    b"/subDocument",
+    "/oleObject",
+    "/package",
+    "/vbaProject",
+    "/control",
+    "/activeXControl",
+    "/aFChunk",
+    "/attachedTemplate",
+    "/frame",
+    "/subDocument",
 )
 _MAIN_TYPE = b"application/vnd.openxmlformats-officedocument.wordprocessingml.document.main+xml"
 _WORKBOOK_TYPE = b"application/vnd.openxmlformats-officedocument.spreadsheetml.sheet.main+xml"
@@ -260,34 +263,70 @@ def _check_part(name: str, content: bytes) -> None:
 
 
 def _check_declarations(name: str, content: bytes, kind: _Kind) -> None:
-    if content[:2] in (b"\xff\xfe", b"\xfe\xff") or b"\0" in content[:4]:
+    # Whatever else may begin a part begins one in UTF-16, UTF-7 or EBCDIC.
+    begins = content.removeprefix(b"\xef\xbb\xbf").lstrip()[:1]
+    if begins not in (b"", b"<") or b"\0" in content[:4] or OTHER_ENCODING.search(content[:200]):
         raise _unsafe(kind.code, "文件的文字编码不是 UTF-8，请用办公软件另存后再提交。", detail=name)
     if b"<!DOCTYPE" in content or b"<!ENTITY" in content:
         raise _unsafe("dtd-forbidden", "文件含有文档类型定义（DTD），不予处理。", detail=name)
 
 
 def _check_relationships(name: str, content: bytes) -> None:
-    for element in _RELATIONSHIP.findall(content):
-        values = {key: double or single for key, double, single in _ATTRIBUTE.findall(element)}
-        kind = values.get(b"Type", b"")
+    for element in _tree(name, content).iter(etree.Element):
+        values = _attributes(element)
+        kind = values.get("Type", "").strip()
         if kind.endswith(_FORBIDDEN_RELATIONSHIPS):
             raise _unsafe("active-content", "文件含有嵌入对象、控件或外部模板，请删除后再提交。", detail=name)
-        if values.get(b"TargetMode", b"").lower() == b"external":
-            scheme = values.get(b"Target", b"").split(b":", 1)[0].lower()
-            if not (kind.endswith(b"/hyperlink") and scheme in (b"http", b"https", b"mailto")):
+        if values.get("TargetMode", "").strip().lower() == "external":
+            scheme = values.get("Target", "").strip().split(":", 1)[0].lower()
+            if not (kind.endswith("/hyperlink") and scheme in ("http", "https", "mailto")):
                 raise _unsafe(
                     "external-resource", "文件引用了外部图片或文件，请改为插入后再提交。", detail=name
                 )
 
 
 def _check_fields(name: str, content: bytes) -> None:
-    for instruction, simple in _FIELD_TEXT.findall(content):
-        if _FORBIDDEN_FIELD.match(instruction or simple):
+    if not _HAS_FIELD.search(content):
+        return
+    for instruction in _instructions(_tree(name, content)):
+        if _FORBIDDEN_FIELD.match(instruction):
             raise _unsafe(
                 "active-content",
                 "文件含有会读取外部内容的域（如 INCLUDETEXT、DDE），请删除后再提交。",
                 detail=name,
             )
+
+
+def _instructions(root: Any) -> Iterator[str]:
+    """Yield what each field says: piece by piece, and put together from its runs."""
+    fields: list[list[str]] = [[]]
+    for element in root.iter(etree.Element):
+        name, values = etree.QName(element).localname, _attributes(element)
+        if name == "fldSimple":
+            yield values.get("instr", "")
+        elif name in _INSTRUCTIONS:
+            fields[-1].append("".join(str(piece) for piece in element.itertext()))
+            yield fields[-1][-1]
+        elif name == "fldChar" and values.get("fldCharType") == "begin":
+            fields.append([])
+        elif name == "fldChar" and values.get("fldCharType") == "end" and len(fields) > 1:
+            yield "".join(fields.pop())
+    for pieces in fields:
+        yield "".join(pieces)
+
+
+def _attributes(element: Any) -> dict[str, str]:
+    return {etree.QName(key).localname: value for key, value in element.attrib.items()}
+
+
+def _tree(name: str, content: bytes) -> Any:
+    # A pattern over the bytes misses what XML allows: references, ">" in a value, any prefix.
+    parser = etree.XMLParser(resolve_entities=False, no_network=True, load_dtd=False, huge_tree=True)
+    try:
+        return etree.fromstring(content, parser)
+    except etree.XMLSyntaxError as error:
+        message = "文件已损坏，无法打开，请重新导出后再提交。"
+        raise _unsafe("not-docx", message, detail=f"{name}: {error}") from error
 
 
 def _too_big() -> UnsafeArchive:

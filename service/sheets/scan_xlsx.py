@@ -14,6 +14,7 @@ from itertools import pairwise
 
 from lxml import etree
 
+from service.archive import OTHER_ENCODING
 from service.errors import UnsafeArchive
 from service.sheets.cells import Broken
 from service.sheets.source import SheetLimits, too_many
@@ -38,7 +39,6 @@ _SHEET = re.compile(rb"<(?:[\w.-]+:)?sheetData(?=[\s/>])")
 _SHEET_END = re.compile(rb"</(?:[\w.-]+:)?sheetData\s*>")
 _ROOT = re.compile(rb"<((?:[\w.-]+:)?worksheet)(?=[\s>])[^>]*>")
 _STRING = re.compile(rb"<(?:[\w.-]+:)?si(?=[\s/>])")
-_ENCODING = re.compile(rb"<\?xml[^>]*encoding\s*=\s*[\"'](?!utf-?8[\"'])", re.I)
 _MAX_ROW, _MAX_COLUMN = 1_048_576, 16_384
 _PLAIN_FORMATS = frozenset({0, 1, 49})
 _TRUE = (b"1", b"true")
@@ -204,7 +204,7 @@ def check_markup(parts: Mapping[str, bytes]) -> None:
         UnsafeArchive: ``not-xlsx``, comments, sections or encodings that no spreadsheet program writes.
     """
     for name, content in parts.items():
-        odd = b"<!" in content or content.rfind(b"<?") > 3 or _ENCODING.search(content[:200])
+        odd = b"<!" in content or content.rfind(b"<?") > 3 or OTHER_ENCODING.search(content[:200])
         if odd or not _MARKUP.fullmatch(content):
             raise _damaged(name)
 

@@ -16,6 +16,9 @@ from service.errors import UnsafeArchive
 MAIN = "application/vnd.openxmlformats-officedocument.wordprocessingml.document.main+xml"
 RELATIONSHIP = "http://schemas.openxmlformats.org/officeDocument/2006/relationships"
 
+W = "http://schemas.openxmlformats.org/wordprocessingml/2006/main"
+PAGE = '<w:fldChar w:fldCharType="begin"/><w:instrText> PAGE </w:instrText><w:fldChar w:fldCharType="end"/>'
+
 
 def parts(**changes: bytes) -> dict[str, bytes]:
     types = f'<Types><Override PartName="/word/document.xml" ContentType="{MAIN}"/></Types>'.encode()
@@ -28,6 +31,10 @@ def code_of(data: bytes, limits: ArchiveLimits | None = None) -> str:
         read_docx(data, limits)
     assert any("\u4e00" <= char <= "\u9fff" for char in str(caught.value))
     return caught.value.type_code
+
+
+def document(body: str) -> bytes:
+    return write_docx(parts(word__documentDOTxml=f'<w:body xmlns:w="{W}">{body}</w:body>'.encode()))
 
 
 def related(kind: str, target: str, mode: str = "External") -> bytes:
@@ -202,12 +209,46 @@ def test_embedded_objects_and_macros() -> None:
     "field", ["INCLUDETEXT", "INCLUDEPICTURE", "DDEAUTO", "DDE", "LINK", "includetext", "IMPORT"]
 )
 def test_fields_that_load_something(field: str) -> None:
-    complex_field = f"<w:p><w:instrText> {field} x </w:instrText></w:p>".encode()
-    simple_field = f'<w:p><w:fldSimple w:instr=" {field} x"/></w:p>'.encode()
-    for text in (complex_field, simple_field):
-        assert code_of(write_docx(parts(word__documentDOTxml=text))) == "active-content"
-    harmless = b"<w:p><w:instrText> PAGE </w:instrText><w:t>LINK DDE</w:t></w:p>"
-    assert read_docx(write_docx(parts(word__documentDOTxml=harmless)))
+    in_pieces = f"<w:instrText>{field[:2]}</w:instrText></w:r><w:r><w:instrText>{field[2:]} x</w:instrText>"
+    for text in (
+        f"<w:p><w:instrText> {field} x </w:instrText></w:p>",
+        f'<w:p><w:fldSimple w:instr=" {field} x"/></w:p>',
+        f"<w:p><w:fldSimple w:instr = '&#{ord(field[0])};{field[1:]} x'/></w:p>",
+        f'<w:p><w:r>{PAGE}</w:r><w:r><w:fldChar w:fldCharType="begin"/>{in_pieces}</w:r></w:p>',
+        f'<w:p xmlns:v="{W}"><v:instrText><![CDATA[{field} x]]></v:instrText></w:p>',
+    ):
+        assert code_of(document(text)) == "active-content"
+    assert read_docx(document(f"<w:p><w:r>{PAGE}<w:t>LINK DDE</w:t></w:r></w:p>"))
+
+
+@pytest.mark.parametrize(
+    ("attributes", "code"),
+    [
+        (' Id=">" TargetMode="External" Target="file:///etc/passwd" Type="a/image"', "external-resource"),
+        (' TargetMode="&#69;xternal" Target="http://127.0.0.1:9/" Type="a/image"', "external-resource"),
+        (' TargetMode = "External" Target="&#102;ile:///etc/passwd" Type="a/hyperlink"', "external-resource"),
+        (" Target='x' Type='a/ole&#79;bject'", "active-content"),
+    ],
+)
+@pytest.mark.parametrize("name", ["Relationship", "p:Relationship", "p-a.b:Relationship"])
+def test_no_way_of_writing_a_relationship_hides_it(name: str, attributes: str, code: str) -> None:
+    prefix = name.rpartition(":")[0]
+    bound = f' xmlns:{prefix}="p"' if prefix else ""
+    text = f"<Relationships><{name}{bound}{attributes}/></Relationships>".encode()
+    assert code_of(write_docx(parts(**{"word___rels__documentDOTxmlDOTrels": text}))) == code
+
+
+@pytest.mark.parametrize(
+    "text",
+    [
+        b'<?xml version="1.0" encoding="UTF-7"?>+ADw-+ACE-DOCTYPE a+AD4-<a/>',
+        '<?xml version="1.0" encoding="cp037"?><!DOCTYPE a><a/>'.encode("cp037"),
+        b'\xef\xbb\xbf<?xml version="1.0" encoding="gbk"?><a/>',
+        b"<Relationships><Relationship",
+    ],
+)
+def test_text_that_a_parser_would_read_otherwise_is_refused(text: bytes) -> None:
+    assert code_of(write_docx(parts(**{"word___rels__documentDOTxmlDOTrels": text}))) == "not-docx"
 
 
 def test_the_canary_is_as_hostile_as_it_must_be() -> None:
