@@ -9,11 +9,9 @@ definitions, linked resources, fields that load or run something.
 import io
 import re
 import zipfile
-from collections.abc import Iterator, Mapping
-from dataclasses import dataclass
-from typing import Any
-
-from lxml import etree
+from collections.abc import Callable, Mapping
+from dataclasses import dataclass, field
+from xml.parsers import expat
 
 from service.errors import UnsafeArchive
 
@@ -272,8 +270,7 @@ def _check_declarations(name: str, content: bytes, kind: _Kind) -> None:
 
 
 def _check_relationships(name: str, content: bytes) -> None:
-    for element in _tree(name, content).iter(etree.Element):
-        values = _attributes(element)
+    def check(_element: str, values: Mapping[str, str]) -> None:
         kind = values.get("Type", "").strip()
         if kind.endswith(_FORBIDDEN_RELATIONSHIPS):
             raise _unsafe("active-content", "文件含有嵌入对象、控件或外部模板，请删除后再提交。", detail=name)
@@ -284,49 +281,94 @@ def _check_relationships(name: str, content: bytes) -> None:
                     "external-resource", "文件引用了外部图片或文件，请改为插入后再提交。", detail=name
                 )
 
+    _parse(name, content, check)
+
 
 def _check_fields(name: str, content: bytes) -> None:
     if not _HAS_FIELD.search(content):
         return
-    for instruction in _instructions(_tree(name, content)):
-        if _FORBIDDEN_FIELD.match(instruction):
-            raise _unsafe(
-                "active-content",
-                "文件含有会读取外部内容的域（如 INCLUDETEXT、DDE），请删除后再提交。",
-                detail=name,
-            )
+    fields = _Fields()
+    _parse(name, content, fields.begin, fields.take, fields.end)
+    fields.close()
+    if any(_FORBIDDEN_FIELD.match(instruction) for instruction in fields.said):
+        raise _unsafe(
+            "active-content",
+            "文件含有会读取外部内容的域（如 INCLUDETEXT、DDE），请删除后再提交。",
+            detail=name,
+        )
 
 
-def _instructions(root: Any) -> Iterator[str]:
-    """Yield what each field says: piece by piece, and put together from its runs."""
-    fields: list[list[str]] = [[]]
-    for element in root.iter(etree.Element):
-        name, values = etree.QName(element).localname, _attributes(element)
-        if name == "fldSimple":
-            yield values.get("instr", "")
-        elif name in _INSTRUCTIONS:
-            fields[-1].append("".join(str(piece) for piece in element.itertext()))
-            yield fields[-1][-1]
-        elif name == "fldChar" and values.get("fldCharType") == "begin":
-            fields.append([])
-        elif name == "fldChar" and values.get("fldCharType") == "end" and len(fields) > 1:
-            yield "".join(fields.pop())
-    for pieces in fields:
-        yield "".join(pieces)
+@dataclass(slots=True)
+class _Fields:
+    """What each field of a part says: piece by piece, and put together from its runs.
+
+    Attributes:
+        said: The instructions so far.
+    """
+
+    said: list[str] = field(default_factory=list)
+    _open: list[list[str]] = field(default_factory=lambda: [[]])
+    _inside: bool = False
+
+    def begin(self, element: str, values: Mapping[str, str]) -> None:
+        """Take the start of an element."""
+        if element == "fldSimple":
+            self.said.append(values.get("instr", ""))
+        elif element in _INSTRUCTIONS:
+            self._inside = True
+            self._open[-1].append("")
+        elif element == "fldChar" and values.get("fldCharType") == "begin":
+            self._open.append([])
+        elif element == "fldChar" and values.get("fldCharType") == "end" and len(self._open) > 1:
+            self._put_together(self._open.pop())
+
+    def take(self, text: str) -> None:
+        """Take text."""
+        if self._inside:
+            self._open[-1][-1] += text
+
+    def end(self, element: str) -> None:
+        """Take the end of an element."""
+        if element in _INSTRUCTIONS:
+            self._inside = False
+
+    def close(self) -> None:
+        """Take the end of the part: fields may be without one."""
+        for pieces in self._open:
+            self._put_together(pieces)
+
+    def _put_together(self, pieces: list[str]) -> None:
+        self.said += [*pieces, "".join(pieces)]
 
 
-def _attributes(element: Any) -> dict[str, str]:
-    return {etree.QName(key).localname: value for key, value in element.attrib.items()}
+def _parse(
+    name: str,
+    content: bytes,
+    begin: Callable[[str, Mapping[str, str]], None],
+    take: Callable[[str], None] | None = None,
+    end: Callable[[str], None] | None = None,
+) -> None:
+    """Go through a part as a parser does; names come without their namespace.
 
-
-def _tree(name: str, content: bytes) -> Any:
-    # A pattern over the bytes misses what XML allows: references, ">" in a value, any prefix.
-    parser = etree.XMLParser(resolve_entities=False, no_network=True, load_dtd=False, huge_tree=True)
+    A pattern over the bytes would miss what XML allows: references, ">" in a value, any prefix.
+    """
+    parser = expat.ParserCreate(namespace_separator=" ")
+    parser.buffer_text = True
+    parser.StartElementHandler = lambda element, values: begin(
+        _local(element), {_local(key): value for key, value in values.items()}
+    )
+    if take and end:
+        parser.CharacterDataHandler = take
+        parser.EndElementHandler = lambda element: end(_local(element))
     try:
-        return etree.fromstring(content, parser)
-    except etree.XMLSyntaxError as error:
+        parser.Parse(content, True)
+    except expat.ExpatError as error:
         message = "文件已损坏，无法打开，请重新导出后再提交。"
         raise _unsafe("not-docx", message, detail=f"{name}: {error}") from error
+
+
+def _local(name: str) -> str:
+    return name.rpartition(" ")[2]
 
 
 def _too_big() -> UnsafeArchive:
