@@ -47,9 +47,11 @@ $(VENV)/dev.stamp: requirements/dev.txt pyproject.toml | system-test $(BIN)/pyth
 	@$(PIP) install --no-deps --no-build-isolation -e .
 	@touch $@ $(VENV)/runtime.stamp
 
-# Needs uv on PATH; the two lock files carry hashes and no index address.
+# Needs uv on PATH; the lock files carry hashes and no index address.
 lock:
 	uv pip compile -q --universal --python-version 3.11 --generate-hashes --no-header \
 	  pyproject.toml --group build -o requirements/runtime.txt
 	uv pip compile -q --universal --python-version 3.11 --generate-hashes --no-header \
 	  pyproject.toml --group build --group dev -o requirements/dev.txt
+	uv pip compile -q --universal --python-version 3.11 --generate-hashes --no-header \
+	  --group load -o requirements/load.txt
