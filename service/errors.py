@@ -20,6 +20,7 @@
     │   └── SealUnavailable         422  no seal picture may be laid over this document
     ├── TemplateError               500  a template of ours is broken
     ├── SealError                   500  the finished document failed its own check
+    ├── ServiceStopping             503  the service ends and takes no new work
     ├── ConversionError
     │   ├── ConversionFailed        502  LibreOffice made no usable PDF
     │   ├── ConversionTimeout       504  the deadline passed; the process group was killed
@@ -251,6 +252,16 @@ class SealError(ServiceError):
 
     code = "seal-failed"
     title = "成品自检未通过"
+
+
+class ServiceStopping(ServiceError):
+    """The service is about to end: what it has begun is finished, new work belongs elsewhere."""
+
+    code = "stopping"
+    title = "服务正在停止"
+    http_status = 503
+    exit_code = ExitCode.UNAVAILABLE
+    retryable = True
 
 
 class ConversionError(ServiceError):

@@ -14,6 +14,7 @@ from service.errors import ConfigError
 PREFIX = "WENYIN_"
 _ROOT = Path(__file__).resolve().parent.parent
 
+_SPARE_THREADS = 16
 _Port = Annotated[int, Field(ge=1, le=65535)]
 _Positive = Annotated[int, Field(ge=1)]
 _Seconds = Annotated[float, Field(gt=0, le=3600)]
@@ -67,7 +68,9 @@ class Settings(BaseModel):
     workers: _Positive = Field(
         default_factory=lambda: os.cpu_count() or 1, description="HTTP 进程数；默认为处理器核数"
     )
-    threads: _Positive = Field(16, description="每个 HTTP 进程的线程数")
+    threads: _Positive | None = Field(
+        None, description="每个 HTTP 进程的线程数；默认为同时转换的数量＋排队上限＋16，排满时仍能应答"
+    )
     metrics_token: str | None = Field(
         None, description="读取 /metrics 所需的令牌（Authorization: Bearer …）；不设则只回答本机直接访问"
     )
@@ -146,6 +149,15 @@ class Settings(BaseModel):
             return self.public_url
         host = "127.0.0.1" if self.host in ("0.0.0.0", "::") else self.host  # noqa: S104
         return f"http://{host}:{self.port}"
+
+    @property
+    def http_threads(self) -> int:
+        """Threads of an HTTP process: one for each request that may convert or wait, and some to answer the rest.
+
+        Any one process may get all the requests. With fewer, they would wait unseen before the
+        queue, and `/livez` with them.
+        """
+        return self.threads or self.converters + self.queue_limit + _SPARE_THREADS
 
     @property
     def keys_folder(self) -> Path:

@@ -9,7 +9,7 @@ import subprocess
 import sys
 import threading
 import time
-from collections.abc import Iterator, Mapping
+from collections.abc import Iterator, Mapping, Sequence
 from contextlib import contextmanager
 from dataclasses import dataclass, field
 from pathlib import Path
@@ -126,11 +126,12 @@ def wait_until(condition: Any, seconds: float, what: str) -> None:
 
 
 @contextmanager
-def serving(folder: Path, **settings: str) -> Iterator[Server]:
+def serving(folder: Path, *, within: Sequence[str] = (), **settings: str) -> Iterator[Server]:
     """Start a service, wait until it is ready, stop it and see that it leaves nothing.
 
     Args:
         folder: For its state and work.
+        within: A command that sets a scene and then becomes the command that it is given.
         **settings: More settings, without prefix, in lower case.
     """
     port = int(settings.get("port") or free_port())
@@ -144,7 +145,7 @@ def serving(folder: Path, **settings: str) -> Iterator[Server]:
     environment |= {f"WENYIN_{key.upper()}": value for key, value in values.items()}
     with (folder / "log").open("wb") as log:
         process = subprocess.Popen(
-            [sys.executable, "-m", "service", "serve"], env=environment, stdout=log, stderr=log
+            [*within, sys.executable, "-m", "service", "serve"], env=environment, stdout=log, stderr=log
         )
     server = Server(port, process, folder, values)
     try:

@@ -1,6 +1,7 @@
 """``wenyin serve``: gunicorn's workers and the converter they share, configured by the settings alone."""
 
 import contextlib
+import mmap
 import os
 import signal
 import time
@@ -10,6 +11,7 @@ import click
 import structlog
 from gunicorn.app.base import BaseApplication
 from gunicorn.arbiter import Arbiter
+from gunicorn.workers.gthread import TConn, ThreadWorker
 
 from service.bootstrap import (
     Services,
@@ -30,12 +32,75 @@ _GRACE_S = 5
 _REQUEST_LINE_BYTES = 4_094
 
 
+class _Stop:
+    """Whether the service is about to end: set by the master process, seen by all at once."""
+
+    def __init__(self) -> None:
+        self._page = mmap.mmap(-1, 1)
+
+    def begin(self) -> None:
+        self._page[0] = 1
+
+    def has_begun(self) -> bool:
+        return bool(self._page[0])
+
+
 class _Master(Arbiter):  # type: ignore[misc]
     """gunicorn's master process, which looks after the shared converter as well."""
 
     def manage_workers(self) -> None:
         super().manage_workers()
         self.app.tend()
+
+    def stop(self, graceful: bool = True) -> None:
+        self.app.stop.begin()
+        super().stop(graceful)
+
+
+class _Worker(ThreadWorker):  # type: ignore[misc]
+    """gunicorn's worker of threads, which leaves nobody unanswered when the service ends.
+
+    gunicorn's own takes no more connections from then on, but its socket stays open until the last
+    request is answered: whoever connects meanwhile waits for nothing and is cut off. This one goes on
+    answering (the application tells new work to go elsewhere) until what it had in hand is done.
+    """
+
+    def __init__(self, *args: Any, **kwargs: Any) -> None:
+        super().__init__(*args, **kwargs)
+        self._in_hand: set[TConn] = set()
+        self._closed = False
+
+    def enqueue_req(self, conn: TConn) -> None:
+        if self.alive:
+            self._in_hand.add(conn)
+        super().enqueue_req(conn)
+
+    def finish_request(self, conn: TConn, fs: Any) -> None:
+        super().finish_request(conn, fs)
+        self._in_hand.discard(conn)
+        if self._ends():
+            self.set_accept_enabled(False)
+
+    def set_accept_enabled(self, enabled: bool) -> None:
+        if not self._ends():
+            super().set_accept_enabled(enabled)
+        elif not self._in_hand and not self._closed:
+            self._closed = True
+            for listener in self.sockets:
+                self._accept_waiting(listener)
+            super().set_accept_enabled(False)
+            for listener in self.sockets:
+                listener.close()
+
+    def _ends(self) -> bool:
+        return not self.alive and self.app.stop.has_begun()
+
+    def _accept_waiting(self, listener: Any) -> None:
+        """Take in whoever is connected by now; closing the socket would cut them off."""
+        before = None
+        while before != self.nr_conns:
+            before = self.nr_conns
+            self.accept(listener)
 
 
 class _Watch:
@@ -66,6 +131,7 @@ class _Server(BaseApplication):  # type: ignore[misc]
     def __init__(self, settings: Settings) -> None:
         self._settings = settings
         self._pid = os.getpid()
+        self.stop = _Stop()
         use_one_heap()
         # First of all: LibreOffice starts while the rest is being loaded.
         self._host = start_host(settings)
@@ -82,13 +148,14 @@ class _Server(BaseApplication):  # type: ignore[misc]
         options = {
             "bind": f"{settings.host}:{settings.port}",
             "workers": settings.workers,
-            "worker_class": "gthread",
-            "threads": settings.threads,
+            "worker_class": _Worker,
+            "threads": settings.http_threads,
             "preload_app": True,
             "timeout": int(settings.timeout_s) + 30,
             "graceful_timeout": int(settings.timeout_s) + _GRACE_S,
             "limit_request_line": _REQUEST_LINE_BYTES,
             "control_socket_disable": True,
+            "post_fork": lambda _master, _worker: self._host.let_go(),
             "on_exit": lambda _master: self.close(),
             "loglevel": "warning",
             "proc_name": "wenyin",
@@ -123,7 +190,7 @@ class _Server(BaseApplication):  # type: ignore[misc]
         services: Services = stack.enter_context(
             open_services(settings, host=self._host, examiner=self._examiner)
         )
-        app = create_app(services)
+        app = create_app(services, self.stop.has_begun)
         for font in services.fonts.reports:
             (_LOG.warning if font.degraded else _LOG.info)("字体", message=font.message)
         state = services.readiness.check()

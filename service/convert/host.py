@@ -164,6 +164,13 @@ class ConverterHost:
         self.restarts += 1
         return True
 
+    def let_go(self) -> None:
+        """In a process forked from the owner: hold the socket no longer.
+
+        Otherwise it would outlive owner and converter, and clients wait in its queue for nobody.
+        """
+        self._listener.close()
+
     def close(self) -> None:
         """End the converter and remove the socket."""
         self._listener.close()

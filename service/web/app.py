@@ -3,12 +3,14 @@
 import contextlib
 import secrets
 import time
+from collections.abc import Callable
 from http import HTTPStatus
 
 import structlog
 from flask import Flask, Response, g, request
 
 from service.bootstrap import Services
+from service.errors import ServiceStopping
 from service.isolation.memory import Thrift
 from service.web import (
     api,
@@ -24,7 +26,7 @@ from service.web import (
     upload,
     wellknown,
 )
-from service.web.context import SERVICES
+from service.web.context import SERVICES, STOPPING, is_stopping
 from service.web.origin import refuse_cross_site
 
 _LOG = structlog.get_logger("wenyin.http")
@@ -34,6 +36,7 @@ _THRIFT_AFTER_S = 3.0
 _DRAIN_BYTES = 64_000_000
 _DRAIN_S = 5.0
 _PIECE_BYTES = 1 << 16
+_RETRY_ELSEWHERE_S = 5
 _WITH_BODY = frozenset({"POST", "PUT", "PATCH"})
 _FORM_PARTS = 20
 _FORM_TEXT_BYTES = 500_000
@@ -41,11 +44,12 @@ _FORM_TEXT_BYTES = 500_000
 _CSP = "default-src 'self'; img-src 'self' data:; base-uri 'none'; form-action 'self'; frame-ancestors 'none'"
 
 
-def create_app(services: Services) -> Flask:
+def create_app(services: Services, stopping: Callable[[], bool] = lambda: False) -> Flask:
     """Build the WSGI application.
 
     Args:
         services: Everything that the composition root made.
+        stopping: Whether the service is about to end: pages are still served, new work is turned away.
 
     Returns:
         A Flask application that holds no state of its own.
@@ -60,6 +64,7 @@ def create_app(services: Services) -> Flask:
     app.json.sort_keys = False  # type: ignore[attr-defined]
     app.jinja_env.trim_blocks = app.jinja_env.lstrip_blocks = True
     app.extensions[SERVICES] = services
+    app.extensions[STOPPING] = stopping
     app.url_map.strict_slashes = False
     problems.register(app)
     for blueprint in (
@@ -77,6 +82,7 @@ def create_app(services: Services) -> Flask:
     ):
         app.register_blueprint(blueprint)
     app.before_request(_begin)
+    app.before_request(_refuse_when_stopping)
     app.before_request(refuse_cross_site)
     app.after_request(_end)
     thrift = Thrift(_THRIFT_AFTER_S)
@@ -88,6 +94,11 @@ def create_app(services: Services) -> Flask:
 def _begin() -> None:
     g.request_id = secrets.token_hex(_REQUEST_ID_BYTES)
     g.begun_s = time.perf_counter()
+
+
+def _refuse_when_stopping() -> None:
+    if request.method in _WITH_BODY and is_stopping():
+        raise ServiceStopping("服务正在停止，没有处理本请求，请稍后重试。", retry_after_s=_RETRY_ELSEWHERE_S)
 
 
 def _drain() -> None:

@@ -19,7 +19,7 @@ from prometheus_client.registry import Collector
 from service.bootstrap import Services
 from service.errors import Forbidden
 from service.model import SECONDS_BUCKETS
-from service.web.context import services
+from service.web.context import is_stopping, services
 
 BLUEPRINT = Blueprint("metrics", __name__)
 
@@ -55,7 +55,7 @@ class _ConverterCollector(Collector):
         yield InfoMetricFamily(
             "wenyin_converter", "转换引擎", {"engine": state.engine, "version": state.version}
         )
-        ready = self._services.readiness.check().ready
+        ready = not is_stopping() and self._services.readiness.check().ready
         yield GaugeMetricFamily("wenyin_ready", "能否生成文件：1 能，0 不能", float(ready))
         for name, (metric, text) in GAUGES.items():
             yield GaugeMetricFamily(metric, text, getattr(state, name))

@@ -2,7 +2,7 @@
 
 from flask import Blueprint, Response, jsonify
 
-from service.web.context import services
+from service.web.context import is_stopping, services
 from service.web.openapi import build_openapi
 
 BLUEPRINT = Blueprint("ops", __name__)
@@ -16,7 +16,9 @@ def livez() -> Response:
 
 @BLUEPRINT.get("/readyz")
 def readyz() -> tuple[Response, int]:
-    """Documents can be made: a canary went through LibreOffice a short while ago."""
+    """Documents can be made: a canary went through LibreOffice a short while ago, and the service stays."""
+    if is_stopping():
+        return jsonify({"status": "stopping", "message": "服务正在停止，不再接受新的请求。"}), 503
     state = services().readiness.check()
     body = {"status": "ok" if state.ready else "unavailable", "message": state.reason}
     return jsonify(body), 200 if state.ready else 503

@@ -141,11 +141,13 @@ def test_log_is_json_and_says_the_keys_are_for_trial(server: Server) -> None:
     assert "1" * 300 not in server.log
 
 
+@pytest.mark.fault("C1", "H9")
 def test_without_libreoffice_all_but_pdf_is_served(tmp_path: Path) -> None:
     with serving(tmp_path, soffice="/nothing") as server:
         assert server.get("/livez").status == 200
         ready = server.get("/readyz")
         assert (ready.status, ready.json["status"]) == (503, "unavailable")
+        assert "\nwenyin_ready 0.0\n" in server.get("/metrics").body.decode()
         answer = server.post_json(NOTICE, MINIMAL)
         assert (answer.status, answer.json["type"]) == (503, "urn:wenyin:problem:converter-missing")
         answer = server.post_json(f"{NOTICE}?format=docx", MINIMAL)
