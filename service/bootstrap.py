@@ -12,6 +12,7 @@ from urllib.parse import urlsplit
 
 import structlog
 
+from service.access import AccessGate, open_gate
 from service.catalog import Catalog
 from service.convert import (
     CACHE_MARK,
@@ -43,6 +44,7 @@ from service.verification import (
     TYPE_NAMES,
     KeyRing,
     TrustFolder,
+    china_today,
     create_development_issuer,
     give_development_certificate,
 )
@@ -66,6 +68,7 @@ class Services:
         catalog: For reports about templates.
         pictures: For reports about the pictures of official seals.
         fonts: For reports about what stands in for what.
+        gate: Says who asks, and what he may do.
     """
 
     settings: Settings
@@ -78,6 +81,12 @@ class Services:
     catalog: Catalog
     pictures: SealProvider
     fonts: FontStage
+    gate: AccessGate
+
+    @property
+    def issuer_id(self) -> str:
+        """In whose name documents are made."""
+        return self.keyring.signing_key(self.settings.issuer).issuer.issuer_id
 
 
 def work_dir(settings: Settings) -> Path:
@@ -230,11 +239,12 @@ def open_services(
     if host:
         _warm(host, settings, catalog)
     keyring = open_keyring(settings)
+    gate = open_gate(settings, keyring.master, china_today)
     pictures = _open_pictures(settings, keyring)
-    font_stage = FontStage.find(settings)
-    table = FaceTable(font_stage.faces)
+    fonts = FontStage.find(settings)
+    table = FaceTable(fonts.faces)
     converter = FacedConverter(
-        host.client() if host else _own_converter(settings, font_stage, catalog, once=once), table
+        host.client() if host else _own_converter(settings, fonts, catalog, once=once), table
     )
     desk = VerificationDesk(catalog, keyring, _examiner(settings, examiner))
     try:
@@ -243,7 +253,7 @@ def open_services(
         renderer = _renderer(settings, catalog, converter, keyring, table, pictures)
         covers, readiness = Covers(renderer, settings.timeout_s), Readiness(converter, _OFFICIAL_NAMES)
         yield Services(
-            settings, renderer, desk, covers, readiness, converter, keyring, catalog, pictures, font_stage
+            settings, renderer, desk, covers, readiness, converter, keyring, catalog, pictures, fonts, gate
         )
     finally:
         converter.close()

@@ -9,6 +9,8 @@
     │   ├── BadTable                422  a batch's file whose rows cannot be read
     │   ├── OutdatedWorkbook        409  a workbook made for another version of the template
     │   ├── UnknownTemplate         404  no template of that id
+    │   ├── Unauthenticated         401  nobody proved who asks
+    │   ├── Forbidden               403  whoever asks may not have that
     │   ├── CrossSite               403  another site made a browser send it
     │   ├── TooLarge                413  over a size limit
     │   ├── UnsupportedMedia        415  wrong Content-Type or Content-Encoding
@@ -29,6 +31,7 @@
     │   ├── ConversionCancelled     503  whoever asked has gone
     │   ├── NoSpace                 503  the work folder is full
     │   └── ConverterUnavailable    503  no working LibreOffice
+    ├── IdentityUnavailable         503  the keys of the identity provider cannot be had
     ├── WorkerLost                  -    an item of a batch ended the process that made it
     ├── StorageFailed               -    a batch's file cannot be stored or read
     └── ConfigError                 -    start-up only
@@ -157,6 +160,14 @@ class UnknownTemplate(RequestError):
     code = "unknown-template"
     title = "没有这个模板"
     http_status = 404
+
+
+class Unauthenticated(RequestError):
+    """Nobody proved who asks, or the proof is not good."""
+
+    code = "unauthenticated"
+    title = "没有登录"
+    http_status = 401
 
 
 class Forbidden(RequestError):
@@ -331,6 +342,16 @@ class ConverterUnavailable(ConversionError):
     title = "转换器不可用"
     http_status = 503
     exit_code = ExitCode.UNAVAILABLE
+
+
+class IdentityUnavailable(ServiceError):
+    """Tokens of the identity provider cannot be judged: its public keys cannot be had."""
+
+    code = "identity-unavailable"
+    title = "无法核对登录凭证"
+    http_status = 503
+    exit_code = ExitCode.UNAVAILABLE
+    retryable = True
 
 
 class WorkerLost(ServiceError):

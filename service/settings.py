@@ -1,6 +1,8 @@
 """All settings: one table, read once from the environment, frozen afterwards."""
 
+import ipaddress
 import os
+import re
 from collections.abc import Mapping
 from pathlib import Path
 from typing import Annotated, Any, Literal
@@ -10,11 +12,17 @@ from pydantic import BaseModel, ConfigDict, Field, ValidationError, field_valida
 from pydantic_core import ErrorDetails
 
 from service.errors import ConfigError
+from service.scopes import Grant
 
 PREFIX = "WENYIN_"
 _ROOT = Path(__file__).resolve().parent.parent
 
 _SPARE_THREADS = 16
+_HEADER = re.compile(r"[A-Za-z0-9-]{1,80}", re.A)
+_LOOPBACK = frozenset({"127.0.0.1", "::1", "localhost"})
+
+Network = ipaddress.IPv4Network | ipaddress.IPv6Network
+
 _Port = Annotated[int, Field(ge=1, le=65535)]
 _Positive = Annotated[int, Field(ge=1)]
 _Seconds = Annotated[float, Field(gt=0, le=3600)]
@@ -74,6 +82,35 @@ class Settings(BaseModel):
     metrics_token: str | None = Field(
         None, description="读取 /metrics 所需的令牌（Authorization: Bearer …）；不设则只回答本机直接访问"
     )
+    api_keys: Path | None = Field(
+        None, description="接口密钥文件，由 wenyin apikeys 写成；默认没有，不凭接口密钥辨认调用者"
+    )
+    session_s: Annotated[float, Field(ge=60, le=604_800)] = Field(
+        28_800.0, description="在网页上用接口密钥登录后，多少秒内不必再登录"
+    )
+    trusted_proxies: str | None = Field(
+        None,
+        description="反向代理的 IP 地址或网段，逗号隔开；只有它们的 X-Forwarded-Proto 和登录名请求头算数。默认没有",
+    )
+    proxy_user_header: str | None = Field(
+        None, description="反向代理写明登录名的请求头，如 X-Remote-User；默认没有，不凭它辨认调用者"
+    )
+    proxy_groups_header: str | None = Field(
+        None, description="反向代理写明所属组的请求头，组名即权限，前面加 WENYIN_SCOPE_PREFIX；默认没有"
+    )
+    proxy_scopes: str = Field(
+        "template:* issuer:* batch seal",
+        description="经反向代理登录的人有哪些权限，空格隔开；有 WENYIN_PROXY_GROUPS_HEADER 时不用",
+    )
+    scope_prefix: str = Field("wenyin:", description="组名和令牌里的权限，前面的标记")
+    oidc_issuer: str | None = Field(
+        None, description="OIDC 身份服务的 issuer；默认没有，不接受它的令牌。须安装 wenyin[oidc]"
+    )
+    oidc_audience: str | None = Field(None, description="令牌的 aud 中必须有的值；默认没有，用 OIDC 时必填")
+    oidc_jwks: str | None = Field(
+        None, description="身份服务的公钥（JWK Set）：文件，或 https 网址；默认没有，用 OIDC 时必填"
+    )
+    oidc_scope_claim: str = Field("scope", description="令牌中列出权限的一项：文字（空格隔开）或列表")
     watch_s: Annotated[float, Field(ge=0)] = Field(
         10.0, description="每隔多少秒查看模板与字体文件夹有无变动，有则不停服重新载入；0 为不查看"
     )
@@ -100,6 +137,40 @@ class Settings(BaseModel):
         if value is not None and urlsplit(value).scheme not in ("http", "https"):
             raise ValueError("应为 http:// 或 https:// 开头的网址")
         return value
+
+    @field_validator("trusted_proxies")
+    @classmethod
+    def _proxies_are_networks(cls, value: str | None) -> str | None:
+        if any(network.prefixlen == 0 for network in _networks(value)):
+            raise ValueError("所有地址都在其中，等于谁都信任")
+        return value
+
+    @field_validator("proxy_user_header", "proxy_groups_header")
+    @classmethod
+    def _header_is_a_token(cls, value: str | None) -> str | None:
+        if value is not None and not _HEADER.fullmatch(value):
+            raise ValueError("应为请求头的名称：字母、数字和连字符")
+        return value
+
+    @field_validator("proxy_scopes")
+    @classmethod
+    def _scopes_exist(cls, value: str) -> str:
+        Grant.of(value.split())
+        return value
+
+    @field_validator("oidc_jwks")
+    @classmethod
+    def _jwks_cannot_be_replaced_on_the_way(cls, value: str | None) -> str | None:
+        if value and "://" in value:
+            parts = urlsplit(value)
+            if parts.scheme != "https" and (parts.scheme, parts.hostname in _LOOPBACK) != ("http", True):
+                raise ValueError("应为文件，或 https:// 开头的网址（本机可用 http://）")
+        return value
+
+    @property
+    def trusted_networks(self) -> tuple[Network, ...]:
+        """Where the reverse proxies are that are believed."""
+        return _networks(self.trusted_proxies)
 
     @property
     def stamping(self) -> tuple[str, float, bool] | None:
@@ -136,11 +207,16 @@ class Settings(BaseModel):
         Raises:
             ConfigError: As `from_env`.
         """
+        lines = _contradictions(values)
+        cause = None
         try:
-            return cls.model_validate(dict(values))
+            settings = cls.model_validate(dict(values))
         except ValidationError as error:
-            lines = [_fault(detail) for detail in error.errors()]
-            raise ConfigError("配置有误：" + "；".join(lines), detail=str(error)) from error
+            lines = [*map(_fault, error.errors()), *lines]
+            cause = error
+        if lines:
+            raise ConfigError("配置有误：" + "；".join(lines), detail=str(cause or "")) from cause
+        return settings
 
     @property
     def base_url(self) -> str:
@@ -172,6 +248,36 @@ class Settings(BaseModel):
             default = "" if info.default is None or info.default_factory else str(info.default)
             rows.append((PREFIX + name.upper(), default.replace(f"{_ROOT}/", ""), info.description or ""))
         return rows
+
+
+_NEEDS = (
+    ("proxy_user_header", "trusted_proxies", "不知道哪些地址是反向代理，谁都可以冒充"),
+    ("proxy_groups_header", "proxy_user_header", "只有组名，不知道是谁"),
+    ("oidc_issuer", "oidc_audience", "发给别的系统的令牌也会被接受"),
+    ("oidc_issuer", "oidc_jwks", "没有公钥，令牌无从核对"),
+    ("oidc_audience", "oidc_issuer", "不知道是哪个身份服务"),
+    ("oidc_jwks", "oidc_issuer", "不知道是哪个身份服务"),
+)
+"""Settings that mean nothing, or harm, without another; and why."""
+
+
+def _contradictions(values: Mapping[str, Any]) -> list[str]:
+    """Name what is wrong between the settings; each by itself is checked by its field."""
+    return [
+        f"设了 {PREFIX}{name.upper()} 就要设 {PREFIX}{other.upper()}：{reason}"
+        for name, other, reason in _NEEDS
+        if values.get(name) and not values.get(other)
+    ]
+
+
+def _networks(text: str | None) -> tuple[Network, ...]:
+    found = []
+    for part in filter(None, (piece.strip() for piece in (text or "").split(","))):
+        try:
+            found.append(ipaddress.ip_network(part))
+        except ValueError as error:
+            raise ValueError(f"“{part}”不是 IP 地址或网段（如 10.1.0.0/16，主机位应为 0）") from error
+    return tuple(found)
 
 
 _MESSAGES = {

@@ -11,6 +11,7 @@ from typing import Any
 import click
 
 from service.bootstrap import load_catalog, open_offline_desk, open_services
+from service.cli.apikeys import apikeys
 from service.cli.batch import batch
 from service.cli.doctor import doctor
 from service.cli.keys import keys, revoke
@@ -168,6 +169,7 @@ cli.add_command(batch)
 cli.add_command(serve)
 cli.add_command(doctor)
 cli.add_command(keys)
+cli.add_command(apikeys)
 cli.add_command(revoke)
 
 

@@ -30,6 +30,9 @@ from service.web import create_app
 _LOG = structlog.get_logger("wenyin.start")
 _GRACE_S = 5
 _REQUEST_LINE_BYTES = 4_094
+_HEADERS = 100
+_HEADER_BYTES = 8_190
+_THIS_MACHINE = frozenset({"127.0.0.1", "::1", "localhost"})
 
 
 class _Stop:
@@ -154,6 +157,10 @@ class _Server(BaseApplication):  # type: ignore[misc]
             "timeout": int(settings.timeout_s) + 30,
             "graceful_timeout": int(settings.timeout_s) + _GRACE_S,
             "limit_request_line": _REQUEST_LINE_BYTES,
+            "limit_request_fields": _HEADERS,
+            "limit_request_field_size": _HEADER_BYTES,
+            # Else this machine is believed, and whatever FORWARDED_ALLOW_IPS says.
+            "forwarded_allow_ips": ",".join(map(str, settings.trusted_networks)),
             "control_socket_disable": True,
             "post_fork": lambda _master, _worker: self._host.let_go(),
             "on_exit": lambda _master: self.close(),
@@ -193,6 +200,11 @@ class _Server(BaseApplication):  # type: ignore[misc]
         app = create_app(services, self.stop.has_begun)
         for font in services.fonts.reports:
             (_LOG.warning if font.degraded else _LOG.info)("字体", message=font.message)
+        if not services.gate.ways and settings.host not in _THIS_MACHINE:
+            _LOG.warning(
+                "没有设置访问控制：连得上本服务的人都能生成文件。请设接口密钥、反向代理登录或 OIDC",
+                host=settings.host,
+            )
         state = services.readiness.check()
         _LOG.info(
             event,

@@ -6,13 +6,10 @@ Each file is replaced whole, by rename, so that a running `KeyRing` never reads 
 import base64
 import contextlib
 import errno
-import fcntl
 import json
-import os
 import secrets
 import shutil
 import tempfile
-from collections.abc import Iterator
 from datetime import date, timedelta
 from pathlib import Path
 from typing import Any
@@ -20,6 +17,7 @@ from typing import Any
 from cryptography.hazmat.primitives import serialization
 from cryptography.hazmat.primitives.asymmetric import ec, rsa
 
+from service.durable import locked, replace_file
 from service.errors import ConfigError, InvalidRequest
 from service.verification.certificates import PdfCertificate, new_pdf_key, read_pkcs12
 from service.verification.issuers import ALGORITHM, Issuer, KeyStatus, jwk_of, kid_of, thumbprint
@@ -50,7 +48,7 @@ def create_development_issuer(folder: Path) -> None:
         ConfigError: The folder cannot be written.
     """
     if folder.is_dir():
-        with _locked(folder):  # waits for another process that is just moving its files in
+        with locked(folder):  # waits for another process that is just moving its files in
             if _holds_keys(folder):
                 return
     try:
@@ -81,7 +79,7 @@ def add_issuer(
         ConfigError: The id is taken, a value is malformed, or the folder is broken.
     """
     folder.mkdir(mode=0o700, parents=True, exist_ok=True)
-    with _locked(folder):
+    with locked(folder):
         if not _holds_keys(folder):
             _write_secret(folder / "master.key", secrets.token_bytes(MASTER_BYTES))
             _write_json(folder / "keys.json", {"keys": []})
@@ -116,7 +114,7 @@ def rotate_certificate(folder: Path, issuer_id: str, today: date | None = None) 
     Raises:
         ConfigError: No such issuer, or the folder is broken.
     """
-    with _locked(folder):
+    with locked(folder):
         _require_issuer(folder, issuer_id)
         return _add_certificate(folder, issuer_id, today or china_today())
 
@@ -141,7 +139,7 @@ def import_certificate(folder: Path, issuer_id: str, data: bytes, password: byte
         private_key, der = read_pkcs12(data, password)
     except ValueError as error:
         raise InvalidRequest(f"证书文件无法使用：{error}。") from error
-    with _locked(folder):
+    with locked(folder):
         issuer = _require_issuer(folder, issuer_id)
         made = PdfCertificate(issuer, KeyStatus.ACTIVE, der)
         if not made.lasts(china_today()):
@@ -161,7 +159,7 @@ def give_development_certificate(folder: Path) -> None:
     Raises:
         ConfigError: The folder is broken.
     """
-    with _locked(folder):
+    with locked(folder):
         content = read_folder(folder)
         signing = {certificate.issuer.issuer_id for certificate in content.certificates}
         for issuer in content.issuers:
@@ -184,7 +182,7 @@ def rotate_key(folder: Path, issuer_id: str, today: date | None = None) -> str:
     Raises:
         ConfigError: No such issuer, or the folder is broken.
     """
-    with _locked(folder):
+    with locked(folder):
         _require_issuer(folder, issuer_id)
         return _add_key(folder, issuer_id, today or china_today())
 
@@ -200,7 +198,7 @@ def set_key_status(folder: Path, key_id: str, status: KeyStatus) -> None:
     Raises:
         ConfigError: No such key, or the folder is broken.
     """
-    with _locked(folder):
+    with locked(folder):
         content = read_folder(folder)
         for name, ids in (
             ("keys", [key.kid.hex() for key in content.keys]),
@@ -231,7 +229,7 @@ def revoke_document(folder: Path, kid_hex: str, document_id: str) -> None:
     """
     if not RID.fullmatch(document_id):
         raise InvalidRequest("文件编号应为 16 位小写十六进制数。")
-    with _locked(folder):
+    with locked(folder):
         content = read_folder(folder)
         if kid_hex not in {key.kid.hex() for key in content.keys}:
             raise ConfigError(f"keys.json 中没有 kid 为 {kid_hex} 的密钥。")
@@ -269,7 +267,7 @@ def _appear(folder: Path) -> None:
 def _move_into(staged: Path, folder: Path) -> None:
     # A mount point, or a folder that another process filled first, cannot be renamed over; the
     # lock then does what the rename would have done.
-    with _locked(folder):
+    with locked(folder):
         if _holds_keys(folder):
             return
         folder.chmod(0o700)
@@ -361,35 +359,8 @@ def _require_issuer(folder: Path, issuer_id: str) -> Issuer:
 
 def _write_json(path: Path, value: object) -> None:
     text = json.dumps(value, ensure_ascii=False, indent=2) + "\n"
-    _replace(path, text.encode("utf-8"), 0o644)
+    replace_file(path, text.encode("utf-8"), 0o644)
 
 
 def _write_secret(path: Path, data: bytes) -> None:
-    _replace(path, data, 0o600)
-
-
-def _replace(path: Path, data: bytes, mode: int) -> None:
-    descriptor, name = tempfile.mkstemp(prefix=f".{path.name}.", dir=path.parent)
-    try:
-        with os.fdopen(descriptor, "wb") as stream:
-            stream.write(data)
-            os.fchmod(stream.fileno(), mode)
-            stream.flush()
-            os.fsync(stream.fileno())
-        Path(name).replace(path)
-    except BaseException:
-        Path(name).unlink(missing_ok=True)
-        raise
-
-
-@contextlib.contextmanager
-def _locked(folder: Path) -> Iterator[None]:
-    try:
-        descriptor = os.open(folder, os.O_RDONLY | os.O_DIRECTORY)
-    except OSError as error:
-        raise ConfigError(f"没有密钥文件夹 {folder.name}。", detail=repr(error)) from error
-    try:
-        fcntl.flock(descriptor, fcntl.LOCK_EX)
-        yield
-    finally:
-        os.close(descriptor)
+    replace_file(path, data, 0o600)

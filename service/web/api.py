@@ -10,6 +10,7 @@ from service.pipeline.rows import WORKBOOK_TYPE, template_workbook
 from service.web.answers import MEDIA_TYPES, content_disposition, document_answer, verdict_answer
 from service.web.clients import client_gone
 from service.web.context import services
+from service.web.guard import permitted
 from service.web.parameters import flag, only_parameters
 
 BLUEPRINT = Blueprint("api", __name__, url_prefix="/v1")
@@ -21,8 +22,8 @@ _ON_MISSING_GLYPH: dict[str, OnMissingGlyph] = {"error": "error", "geta": "geta"
 @BLUEPRINT.get("/templates")
 def list_templates() -> Response:
     """All templates, without their schemas."""
-    catalog = services().renderer.catalog
-    return jsonify({"templates": [_description(spec) for spec in catalog]})
+    found = permitted(services().renderer.catalog)
+    return jsonify({"templates": [_description(spec) for spec in found]})
 
 
 @BLUEPRINT.get("/templates/<template_id>")

@@ -22,12 +22,30 @@ from service.web import (
     ops,
     pages,
     problems,
+    signin,
     staff,
     upload,
     wellknown,
 )
 from service.web.context import SERVICES, STOPPING, is_stopping
+from service.web.guard import check_access
 from service.web.origin import refuse_cross_site
+
+BLUEPRINTS = (
+    api.BLUEPRINT,
+    batches.BLUEPRINT,
+    pages.BLUEPRINT,
+    staff.BLUEPRINT,
+    upload.BLUEPRINT,
+    batch.BLUEPRINT,
+    docs.BLUEPRINT,
+    metrics.BLUEPRINT,
+    offline.BLUEPRINT,
+    ops.BLUEPRINT,
+    wellknown.BLUEPRINT,
+    signin.BLUEPRINT,
+)
+"""Everything that answers."""
 
 _LOG = structlog.get_logger("wenyin.http")
 _REQUEST_ID_BYTES = 8
@@ -67,23 +85,13 @@ def create_app(services: Services, stopping: Callable[[], bool] = lambda: False)
     app.extensions[STOPPING] = stopping
     app.url_map.strict_slashes = False
     problems.register(app)
-    for blueprint in (
-        api.BLUEPRINT,
-        batches.BLUEPRINT,
-        pages.BLUEPRINT,
-        staff.BLUEPRINT,
-        upload.BLUEPRINT,
-        batch.BLUEPRINT,
-        docs.BLUEPRINT,
-        metrics.BLUEPRINT,
-        offline.BLUEPRINT,
-        ops.BLUEPRINT,
-        wellknown.BLUEPRINT,
-    ):
+    for blueprint in BLUEPRINTS:
         app.register_blueprint(blueprint)
     app.before_request(_begin)
     app.before_request(_refuse_when_stopping)
     app.before_request(refuse_cross_site)
+    app.before_request(check_access)
+    app.context_processor(lambda: {"caller": g.get("caller")})
     app.after_request(_end)
     thrift = Thrift(_THRIFT_AFTER_S)
     # What a document takes for a moment stays with the process otherwise.
@@ -135,6 +143,7 @@ def _end(response: Response) -> Response:
         method=request.method,
         route=rule,
         status=response.status_code,
+        caller=g.caller.log_id if "caller" in g else "",
         seconds=round(time.perf_counter() - g.begun_s, 4),
     )
     return response

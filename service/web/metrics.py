@@ -4,7 +4,7 @@ import hmac
 import itertools
 from collections.abc import Iterator, Mapping, Sequence
 
-from flask import Blueprint, Response, request
+from flask import Blueprint, Response, g, request
 from prometheus_client import CollectorRegistry, generate_latest
 from prometheus_client.core import (
     CounterMetricFamily,
@@ -20,6 +20,7 @@ from service.bootstrap import Services
 from service.errors import Forbidden
 from service.model import SECONDS_BUCKETS
 from service.web.context import is_stopping, services
+from service.web.guard import known_caller
 
 BLUEPRINT = Blueprint("metrics", __name__)
 
@@ -85,6 +86,13 @@ def metrics() -> Response:
 
 
 def _check_access(token: str | None) -> None:
+    given = request.headers.get("Authorization", "")
+    if token is not None and hmac.compare_digest(given.encode(), (_BEARER + token).encode()):
+        return
+    if given and services().gate.ways:
+        g.caller = known_caller()
+        g.caller.require("metrics")
+        return
     if token is None:
         # A proxy on this machine would pass on what the network asks.
         names = [name.lower() for name, _ in request.headers]
@@ -92,6 +100,4 @@ def _check_access(token: str | None) -> None:
         if request.remote_addr in _LOOPBACK and not forwarded:
             return
         raise Forbidden("/metrics 只回答本机直接访问；要从别处读取，请设置 WENYIN_METRICS_TOKEN。")
-    given = request.headers.get("Authorization", "")
-    if not hmac.compare_digest(given.encode(), (_BEARER + token).encode()):
-        raise Forbidden("/metrics 的令牌不对：请用 Authorization: Bearer 加上 WENYIN_METRICS_TOKEN 的值。")
+    raise Forbidden("/metrics 的令牌不对：请用 Authorization: Bearer 加上 WENYIN_METRICS_TOKEN 的值。")

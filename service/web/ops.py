@@ -3,7 +3,9 @@
 from flask import Blueprint, Response, jsonify
 
 from service.web.context import is_stopping, services
+from service.web.guard import permitted
 from service.web.openapi import build_openapi
+from service.web.openapi_access import describe_access
 
 BLUEPRINT = Blueprint("ops", __name__)
 
@@ -28,4 +30,5 @@ def readyz() -> tuple[Response, int]:
 def openapi() -> Response:
     """OpenAPI 3.1, assembled from the templates' schemas."""
     found = services()
-    return jsonify(build_openapi(found.renderer.catalog, found.settings.base_url))
+    document = build_openapi(permitted(found.renderer.catalog), found.settings.base_url)
+    return jsonify(describe_access(document))

@@ -8,12 +8,12 @@ import structlog
 from flask import Flask, Response, g, render_template, request
 from werkzeug.exceptions import HTTPException, RequestEntityTooLarge
 
-from service.errors import Fault, RequestError, ServiceError, TooLarge
+from service.errors import Fault, RequestError, ServiceError, TooLarge, Unauthenticated
 
 _LOG = structlog.get_logger("wenyin.problem")
 TYPE_PREFIX = "urn:wenyin:problem:"
 MEDIA_TYPE = "application/problem+json"
-_PAGE_PATHS = ("/V/", "/verify", "/fill/", "/upload/", "/batch/")
+_PAGE_PATHS = ("/V/", "/verify", "/fill/", "/upload/", "/batch/", "/docs", "/sign")
 
 _HTTP_PROBLEMS = {
     400: ("bad-request", "请求格式有误。"),
@@ -46,6 +46,9 @@ def _on_service_error(error: ServiceError) -> Response:
             {"pointer": fault.pointer, "keyword": fault.keyword, "message": fault.message} for fault in faults
         ]
     response = _answer(body)
+    if isinstance(error, Unauthenticated):
+        given = ', error="invalid_token"' if request.authorization else ""
+        response.headers["WWW-Authenticate"] = f'Bearer realm="wenyin"{given}'
     if error.retry_after_s is not None:
         response.headers["Retry-After"] = str(error.retry_after_s)
     return response
@@ -79,11 +82,16 @@ def _body(code: str, title: str, status: int, detail: str) -> dict[str, Any]:
 
 
 def _answer(body: dict[str, Any]) -> Response:
-    if request.path.startswith(_PAGE_PATHS) and wants_html():
+    if is_page():
         html = render_template("problem.html", problem=body)
         return Response(html, body["status"], content_type="text/html; charset=utf-8")
     text = json.dumps(body, ensure_ascii=False)
     return Response(text + "\n", body["status"], content_type=MEDIA_TYPE)
+
+
+def is_page() -> bool:
+    """Whether a person is to read the answer."""
+    return (request.path == "/" or request.path.startswith(_PAGE_PATHS)) and wants_html()
 
 
 def wants_html() -> bool:

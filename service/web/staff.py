@@ -19,6 +19,7 @@ from service.pipeline.pictures import PAGES_SHOWN, page_pictures
 from service.web.answers import document_answer
 from service.web.clients import client_gone
 from service.web.context import services
+from service.web.guard import permitted
 from service.web.origin import tell_origin
 
 BLUEPRINT = Blueprint("staff", __name__)
@@ -36,7 +37,7 @@ BLUEPRINT.after_request(tell_origin)
 def home() -> str:
     """Every template with its picture, and what can be done with it."""
     found = services()
-    cards = [(spec, found.covers.version(spec)) for spec in found.renderer.catalog]
+    cards = [(spec, found.covers.version(spec)) for spec in permitted(found.renderer.catalog)]
     return render_template("home.html", cards=cards)
 
 

@@ -156,6 +156,7 @@ def test_text_is_text_in_every_field_at_its_longest(
     assert page.locator("main img").count() == 0
 
 
+@pytest.mark.fault("U4")
 def test_another_site_cannot_send_a_form(server: Server) -> None:
     own = f"http://127.0.0.1:{server.port}"
     body = b"%2Ftitle=x&do=edit"

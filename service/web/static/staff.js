@@ -154,6 +154,19 @@
     return undefined;
   }
 
+  /* Signing in happens in another window, so that this page and the files chosen on it stay as they are. */
+  function turnedAway(text) {
+    const page = new DOMParser().parseFromString(text, "text/html");
+    const signin = find("form.signin", page);
+    if (!signin) return say(find("#main", page) ? find("#main", page).innerText.trim() : GONE);
+    say("登录已过期，所填内容都还在。请先");
+    all("#main .status").forEach((place) => {
+      const link = Object.assign(document.createElement("a"), { href: signin.getAttribute("action"), target: "_blank", textContent: "登录" });
+      place.append(link, "（在新窗口中打开），再回到本页按一次。");
+    });
+    return undefined;
+  }
+
   async function send(sender, entries) {
     const holdsFile = sender.enctype === "multipart/form-data";
     let body = entries;
@@ -164,6 +177,7 @@
     const accept = entries.get("do") === "make" ? `${NDJSON}, text/html;q=0.5` : "text/html";
     const answer = await fetch(sender.getAttribute("action"), { method: "POST", body, headers: { Accept: accept } });
     if ((answer.headers.get("Content-Type") || "").startsWith(NDJSON)) return follow(answer);
+    if (answer.status === 401) return turnedAway(await answer.text());
     const disposition = answer.headers.get("Content-Disposition") || "";
     if (disposition.startsWith("attachment")) {
       const name = nameIn(disposition);
