@@ -1,14 +1,16 @@
 """Where the text of a PDF stands: lines, the pieces they are set in, rules and pictures, in millimetres."""
 
 from collections.abc import Iterator, Sequence
-from ctypes import byref, c_double, c_float
+from ctypes import byref, c_double, c_float, c_uint
 from dataclasses import dataclass
 from typing import Any, NamedTuple
 
 import pypdfium2.raw as pdfium
 
-from service.pdf.read import opened
+from service.errors import SealError
+from service.pdf.read import PictureSpot, opened
 
+SizedSpot = tuple[tuple[int, int], PictureSpot]
 _MM = 25.4 / 72
 _THIN_MM = 1.2  # bounds of a line of 1.5 pt are twice as high
 
@@ -54,6 +56,7 @@ class PrintedPage:
         lines: From the top.
         rules: Thin straight lines, those of tables included.
         pictures: Places of pictures.
+        spots: Pixel size and place of each picture, those inside a form included.
     """
 
     width: float
@@ -61,6 +64,7 @@ class PrintedPage:
     lines: tuple[PrintedLine, ...]
     rules: tuple[Box, ...]
     pictures: tuple[Box, ...]
+    spots: tuple[SizedSpot, ...]
 
 
 def read_printed(pdf: bytes) -> tuple[str, tuple[PrintedPage, ...]]:
@@ -71,15 +75,42 @@ def read_printed(pdf: bytes) -> tuple[str, tuple[PrintedPage, ...]]:
     """
     texts, pages = [], []
     with opened(pdf) as document:
-        for page in document:
+        for number, page in enumerate(document):
             width, height = page.get_size()
             textpage = page.get_textpage()
             texts.append(textpage.get_text_range())
             lines = tuple(sorted(_lines(textpage, texts[-1], height), key=_upper_edge))
             textpage.close()
-            pages.append(PrintedPage(width * _MM, height * _MM, lines, *_shapes(page.raw, height)))
+            shapes = _shapes(page, number, height)
+            pages.append(PrintedPage(width * _MM, height * _MM, lines, *shapes))
             page.close()
     return "\n".join(texts), tuple(pages)
+
+
+def find_pictures(pages: Sequence[PrintedPage], sizes_px: Sequence[tuple[int, int]]) -> list[PictureSpot]:
+    """Find pictures by their size in pixels, each there once.
+
+    Args:
+        pages: What a file of our own making shows.
+        sizes_px: Width and height of each.
+
+    Returns:
+        Their places, in the order of ``sizes_px``.
+
+    Raises:
+        SealError: One is missing, or there more than once.
+    """
+    spots: dict[tuple[int, int], list[PictureSpot]] = {size: [] for size in sizes_px}
+    for size, spot in (item for page in pages for item in page.spots):
+        if size in spots:
+            spots[size].append(spot)
+    for size, found in spots.items():
+        if len(found) != 1:
+            raise SealError(
+                "模板中的二维码占位图没有出现在成品中，或出现了多次，请检查模板。",
+                detail=f"{len(found)} pictures of {size} px",
+            )
+    return [spots[size][0] for size in sizes_px]
 
 
 def _upper_edge(line: PrintedLine) -> float:
@@ -136,12 +167,17 @@ def _pieces(textpage: Any, first: int, count: int, height: float) -> Iterator[Bo
             yield box
 
 
-def _shapes(page: Any, height: float) -> tuple[tuple[Box, ...], tuple[Box, ...]]:
-    rules, pictures = [], []
+def _shapes(
+    page: Any, page_index: int, height: float
+) -> tuple[tuple[Box, ...], tuple[Box, ...], tuple[SizedSpot, ...]]:
+    rules, pictures, spots = [], [], []
     edges = c_float(), c_float(), c_float(), c_float()
-    for number in range(pdfium.FPDFPage_CountObjects(page)):
-        item = pdfium.FPDFPage_GetObject(page, number)
+    size = c_uint(), c_uint()
+    has_forms = False
+    for number in range(pdfium.FPDFPage_CountObjects(page.raw)):
+        item = pdfium.FPDFPage_GetObject(page.raw, number)
         kind = pdfium.FPDFPageObj_GetType(item)
+        has_forms |= kind == pdfium.FPDF_PAGEOBJ_FORM
         if kind not in (pdfium.FPDF_PAGEOBJ_PATH, pdfium.FPDF_PAGEOBJ_IMAGE):
             continue
         pdfium.FPDFPageObj_GetBounds(item, *(byref(edge) for edge in edges))
@@ -149,6 +185,15 @@ def _shapes(page: Any, height: float) -> tuple[tuple[Box, ...], tuple[Box, ...]]
         box = Box(left * _MM, (height - top) * _MM, right * _MM, (height - bottom) * _MM)
         if kind == pdfium.FPDF_PAGEOBJ_IMAGE:
             pictures.append(box)
+            pdfium.FPDFImageObj_GetImagePixelSize(item, *(byref(side) for side in size))
+            spot = PictureSpot(page_index, left, bottom, right, top)
+            spots.append(((size[0].value, size[1].value), spot))
         elif min(box.right - box.left, box.bottom - box.top) < _THIN_MM:
             rules.append(box)
-    return tuple(rules), tuple(pictures)
+    return tuple(rules), tuple(pictures), tuple(_all_spots(page, page_index) if has_forms else spots)
+
+
+def _all_spots(page: Any, page_index: int) -> Iterator[SizedSpot]:
+    for item in page.get_objects(filter=[pdfium.FPDF_PAGEOBJ_IMAGE]):
+        width_px, height_px = item.get_px_size()
+        yield (width_px, height_px), PictureSpot(page_index, *item.get_bounds())

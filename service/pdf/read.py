@@ -13,7 +13,7 @@ import pypdfium2
 import pypdfium2.raw
 from PIL import Image
 
-from service.errors import NotVerifiable, SealError
+from service.errors import NotVerifiable
 
 _POINTS_PER_INCH = 72.0
 _SURROUND_PT = 6.0
@@ -191,35 +191,6 @@ def picture_sizes(pdf: bytes) -> list[tuple[int, int]]:
                 sizes.append(item.get_px_size())
             page.close()
     return sizes
-
-
-def find_pictures(pdf: bytes, sizes_px: Sequence[tuple[int, int]]) -> list[PictureSpot]:
-    """Find pictures by their size in pixels, each there once.
-
-    Args:
-        pdf: A file of our own making.
-        sizes_px: Width and height of each.
-
-    Returns:
-        Their places, in the order of ``sizes_px``.
-
-    Raises:
-        SealError: One is missing, or there more than once.
-    """
-    spots: dict[tuple[int, int], list[PictureSpot]] = {size: [] for size in sizes_px}
-    with opened(pdf) as document:
-        for number, page in enumerate(document):
-            for item in page.get_objects(filter=[pypdfium2.raw.FPDF_PAGEOBJ_IMAGE]):
-                if (size := tuple(item.get_px_size())) in spots:
-                    spots[size].append(PictureSpot(number, *item.get_bounds()))
-            page.close()
-    for size, found in spots.items():
-        if len(found) != 1:
-            raise SealError(
-                "模板中的二维码占位图没有出现在成品中，或出现了多次，请检查模板。",
-                detail=f"{len(found)} pictures of {size} px",
-            )
-    return [spots[size][0] for size in sizes_px]
 
 
 def render_spots(pdf: bytes, spots: Sequence[PictureSpot], dpi: int) -> Iterator[Image.Image]:

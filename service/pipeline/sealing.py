@@ -14,11 +14,10 @@ from service.errors import SealError
 from service.model import Claims, OutputFormat, RenderOptions, SealedItem, Submission, TemplateSpec
 from service.pdf import (
     PictureSpot,
-    find_pictures,
     render_spots,
 )
 from service.pdf.finish import EPOCH, FinishedPdf, PdfStamp, finish_pdf
-from service.pdf.printed import read_printed
+from service.pdf.printed import PrintedPage, find_pictures, read_printed
 from service.pdf.seal_picture import SealPicture, SealStamp
 from service.pdf.sheets import Picture, stamp_sheets
 from service.pdf.sign import sign_pdf
@@ -161,24 +160,24 @@ class Sealer:
         """
         key = self._keyring.signing_key(self._issuer)
         given = _given(filled)
-        pages, text = _checked(spec, data, filled, given, pdf) if pdf else (0, "")
+        pages, text = _checked(spec, data, filled, given, pdf) if pdf else ((), "")
         stamp = place_seal(spec.seal, data, picture, pdf) if spec.seal and picture and pdf else None
         if filled.items is None:
             claims = replace(_claims(spec, data, draft), docx_text_mac=self._mac(key, "hd", given))
             if pdf:
-                claims = replace(claims, pages=pages, pdf_text_mac=self._mac(key, "hp", text))
+                claims = replace(claims, pages=len(pages), pdf_text_mac=self._mac(key, "hp", text))
             if stamp:
                 claims = replace(claims, seal_mode=_PICTURE_SEAL)
             seals = [self._made(spec, claims, key, text or given)]
         else:
             seals = list(self.seal_items(spec, filled.items, draft=draft))
         dated = _issued_on(spec, filled.items[0] if filled.items else data)
-        finished = self._finish(filled, pdf, seals, dated, stamp) if pdf else b""
+        finished = self._finish(filled, pdf, pages, seals, dated, stamp) if pdf else b""
         return Sealed(
             seals=tuple(seals),
             docx=_with_symbols(spec, filled, seals),
             pdf=finished,
-            pages=pages,
+            pages=len(pages),
             items=_items(spec, filled, seals),
             warnings=tuple(_dropped(seals)),
         )
@@ -236,13 +235,14 @@ class Sealer:
         self,
         filled: Filled,
         pdf: bytes,
+        pages: Sequence[PrintedPage],
         seals: Sequence[Seal],
         dated: date | None,
         picture: SealStamp | None,
     ) -> bytes:
         if picture:
             _LOG.info("seal picture laid", document_id=seals[0].document_id, page=picture.page + 1)
-        spots = find_pictures(pdf, filled.placeholders)
+        spots = find_pictures(pages, filled.placeholders)
         stamps = []
         for seal, (width, height) in zip(seals, filled.placeholders, strict=True):
             width_px, height_px, rows = packed_rows(seal.symbol, _PDF_MODULE_PX)
@@ -313,15 +313,15 @@ def _given(filled: Filled) -> str:
 
 def _checked(
     spec: TemplateSpec, data: Mapping[str, Any], filled: Filled, given: str, pdf: bytes
-) -> tuple[int, str]:
-    """Return the number of pages and the text of a page that keeps to its template's rules."""
+) -> tuple[tuple[PrintedPage, ...], str]:
+    """Return what the pages show and the text, of a document that keeps to its template's rules."""
     text, pages = read_printed(pdf)
     filled.check_pages(len(pages))
     check_pages(spec, data, len(pages))
     check_layout(spec, data, pages)
     check_labels(data, filled.labels, pdf)
     check_text(spec, data, given, text, lambda: doubtful_text(read_docx(filled.docx)))
-    return len(pages), text
+    return pages, text
 
 
 def _with_symbols(spec: TemplateSpec, filled: Filled, seals: Sequence[Seal]) -> bytes:

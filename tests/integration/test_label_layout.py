@@ -14,7 +14,7 @@ from service.errors import LayoutOverflow
 from service.labels import STOCK, Geometry, geometry_of
 from service.labels.stock import QR_MM
 from service.model import TemplateSpec
-from service.pdf import find_pictures
+from service.pdf.printed import find_pictures, read_printed
 from service.pipeline.filling import fill
 from tests.conftest import FIXTURES, ROOT
 from tests.printed import MM
@@ -63,7 +63,7 @@ class Sheet:
     def codes(self) -> list[tuple[int, float, float, float, float]]:
         """Page index, left, top, right and foot in mm of each QR picture, in the order of the request."""
         found = []
-        for spot in find_pictures(self.pdf, self.filled.placeholders):
+        for spot in find_pictures(read_printed(self.pdf)[1], self.filled.placeholders):
             height = float(self.pages[spot.page].height)
             top, foot = height - spot.top_pt, height - spot.bottom_pt
             found.append((spot.page, spot.left_pt * MM, top * MM, spot.right_pt * MM, foot * MM))

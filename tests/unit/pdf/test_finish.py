@@ -12,7 +12,6 @@ from service.convert import CANARY_IMAGE_PX, canary_docx
 from service.errors import NotVerifiable, SealError
 from service.pdf import (
     PdfLimits,
-    find_pictures,
     page_count,
     pdf_text,
     picture_sizes,
@@ -20,6 +19,7 @@ from service.pdf import (
     render_spots,
 )
 from service.pdf.finish import PdfStamp, finish_pdf
+from service.pdf.printed import find_pictures, read_printed
 from service.pdf.second import pypdf_text
 
 pytestmark = pytest.mark.libreoffice
@@ -36,8 +36,8 @@ def test_picture_is_swapped_in_its_place_and_nothing_else_moves(raw: bytes) -> N
     assert picture_sizes(raw) == [(CANARY_IMAGE_PX, CANARY_IMAGE_PX)]
     assert picture_sizes(finished.pdf) == [(8, 8)]
     assert pdf_text(finished.pdf) == pdf_text(raw)
-    (spot,) = find_pictures(raw, [(CANARY_IMAGE_PX, CANARY_IMAGE_PX)])
-    assert find_pictures(finished.pdf, [(8, 8)]) == [spot]
+    (spot,) = find_pictures(read_printed(raw)[1], [(CANARY_IMAGE_PX, CANARY_IMAGE_PX)])
+    assert find_pictures(read_printed(finished.pdf)[1], [(8, 8)]) == [spot]
     (crop,) = render_spots(finished.pdf, [spot], 144)
     centre = crop.getpixel((crop.width // 2, crop.height // 2))
     assert centre in (0, 255)
@@ -88,7 +88,7 @@ def test_placeholder_that_is_not_there_is_named(raw: bytes) -> None:
     with pytest.raises(SealError, match="占位图"):
         finish_pdf(raw, PdfStamp(311, 8, 8, bytes(8)))
     with pytest.raises(SealError, match="占位图"):
-        find_pictures(raw, [(311, 311)])
+        find_pictures(read_printed(raw)[1], [(311, 311)])
 
 
 def test_both_readers_agree_on_the_text(raw: bytes) -> None:

@@ -2,6 +2,7 @@
 
 import io
 import random
+import re
 import shutil
 import subprocess
 from collections.abc import Callable
@@ -9,6 +10,7 @@ from pathlib import Path
 
 import pypdf
 import pytest
+from asn1crypto import cms
 from pyhanko.pdf_utils.incremental_writer import IncrementalPdfFileWriter
 from pyhanko.sign import PdfSignatureMetadata, signers
 
@@ -190,3 +192,29 @@ def test_what_is_no_pdf_is_not_signed(keys: tuple[PdfKey, PdfKey]) -> None:
     with pytest.raises(SealError):
         sign_pdf(b"%PDF-1.7\n", keys[0].certificate.der, keys[0].sign)
     assert examine_signatures(b"%PDF-1.7 /ByteRange", []) == PdfSignature(count=1)
+
+
+def test_container_is_the_one_that_the_library_makes(
+    keys: tuple[PdfKey, PdfKey], bare: bytes, signed: bytes, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr("service.pdf.sign._MouldSigner", _CallbackSigner)
+    by_library = sign_pdf(bare, keys[0].certificate.der, keys[0].sign)
+
+    def same_for_all(pdf: bytes) -> tuple[bytes, bytes]:
+        found = re.search(rb"/Contents <([0-9a-fA-F]+)>", pdf)
+        assert found
+        container = cms.ContentInfo.load(bytes.fromhex(found[1].decode()))
+        (signer,) = container["content"]["signer_infos"]
+        (digest,) = (
+            item["values"][0].native
+            for item in signer["signed_attrs"]
+            if item["type"].native == "message_digest"
+        )
+        rest = container.dump().replace(digest, b"").replace(signer["signature"].native, b"")
+        return rest, digest
+
+    (moulded, digest), (expected, other_digest) = same_for_all(signed), same_for_all(by_library)
+    assert moulded == expected
+    # The two files differ by the time of signing.
+    assert len(digest) == len(other_digest) == 32
+    assert examine_signatures(by_library, [keys[0].certificate.der]).intact
