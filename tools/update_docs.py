@@ -1,4 +1,4 @@
-"""Write what the code knows into the docs: settings, errors, the fault matrix, the picture of a page.
+"""Write what the code knows into the docs: settings, metrics, errors, the fault matrix, the picture of a page.
 
 usage: python -m tools.update_docs [--picture]
 """
@@ -14,11 +14,13 @@ from service.errors import ServiceError
 from service.model import Deadline
 from service.pdf import render_pages
 from service.settings import Settings
+from service.web.metrics import described
 from tools.fault_matrix import TESTS, marked_tests, matrix_tables, sections
 
 ROOT = Path(__file__).resolve().parent.parent
 _PICTURE_DPI = 100
 _RENDER_S = 60
+_METRIC_KINDS = {"counter": "计数器", "gauge": "当前值", "histogram": "直方图", "info": "说明信息"}
 
 
 def settings_table() -> str:
@@ -35,6 +37,17 @@ def errors_table() -> str:
     lines = ["| 代号 | 含义 | HTTP | 退出码 |", "|---|---|---|---|"]
     lines += [
         f"| `{leaf.code}` | {leaf.title} | {leaf.http_status} | {int(leaf.exit_code)} |" for leaf in leaves()
+    ]
+    return "\n".join(lines)
+
+
+def metrics_table() -> str:
+    """Return the table of all metrics as Markdown."""
+    lines = ["| 指标 | 种类 | 标签 | 说明 |", "|---|---|---|---|"]
+    lines += [
+        f"| `{item.name}` | {_METRIC_KINDS[item.kind]} | {'、'.join(f'`{name}`' for name in item.labels) or '—'}"
+        f" | {item.text} |"
+        for item in described()
     ]
     return "\n".join(lines)
 
@@ -66,6 +79,7 @@ def main() -> None:
     arguments = parser.parse_args()
     for name, marker, content in (
         ("operations.md", "settings", settings_table()),
+        ("operations.md", "metrics", metrics_table()),
         ("errors.md", "errors", errors_table()),
         ("fault-matrix.md", "matrix", fault_matrix()),
     ):

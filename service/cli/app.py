@@ -16,7 +16,8 @@ from service.cli.batch import batch
 from service.cli.doctor import doctor
 from service.cli.keys import keys, revoke
 from service.cli.lint import lint, placeholder
-from service.cli.output import configure_logging, read_input, report_errors, write_output
+from service.cli.logs import configure_logging
+from service.cli.output import read_input, report_errors, write_output
 from service.cli.serve import serve
 from service.errors import ExitCode
 from service.model import Deadline, OnMissingGlyph, OutputFormat, RenderOptions, Verdict, VerdictCode

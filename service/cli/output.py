@@ -1,8 +1,7 @@
-"""Input, output, logs and error mapping shared by the commands."""
+"""Input, output and error mapping shared by the commands."""
 
 import contextlib
 import functools
-import logging
 import sys
 import tempfile
 from collections.abc import Callable
@@ -10,39 +9,12 @@ from pathlib import Path
 from typing import ParamSpec, TypeVar
 
 import click
-import structlog
 
 from service.errors import ExitCode, RequestError, ServiceError, TooLarge
 
 _P = ParamSpec("_P")
 _R = TypeVar("_R")
 _STDIO = "-"
-
-
-def configure_logging(level: str, *, json_lines: bool) -> None:
-    """Send logs to stderr; stdout belongs to documents.
-
-    Args:
-        level: ``debug`` … ``error``.
-        json_lines: One JSON object a line, for a service; else for a person.
-    """
-    renderer: structlog.typing.Processor
-    if json_lines:
-        renderer = structlog.processors.JSONRenderer(ensure_ascii=False)
-    else:
-        renderer = structlog.dev.ConsoleRenderer(colors=False)
-    structlog.configure(
-        processors=[
-            structlog.contextvars.merge_contextvars,
-            structlog.processors.add_log_level,
-            structlog.processors.TimeStamper(fmt="iso", utc=True),
-            structlog.processors.format_exc_info,
-            renderer,
-        ],
-        wrapper_class=structlog.make_filtering_bound_logger(logging.getLevelNamesMapping()[level.upper()]),
-        logger_factory=structlog.PrintLoggerFactory(sys.stderr),
-        cache_logger_on_first_use=False,
-    )
 
 
 def report_errors(command: Callable[_P, _R]) -> Callable[_P, _R]:

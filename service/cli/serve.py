@@ -19,13 +19,17 @@ from service.bootstrap import (
     make_examiner_host,
     open_services,
     start_host,
+    work_dir,
 )
-from service.cli.output import configure_logging, report_errors
+from service.cli.logs import GunicornLogger, configure_logging
+from service.cli.output import report_errors
 from service.errors import ServiceError
 from service.isolation.memory import settle_before_fork, use_one_heap
+from service.isolation.workspace import Workspace
 from service.model import Deadline, RenderOptions
 from service.settings import Settings
 from service.web import create_app
+from service.web.counts import Counts
 
 _LOG = structlog.get_logger("wenyin.start")
 _GRACE_S = 5
@@ -144,6 +148,9 @@ class _Server(BaseApplication):  # type: ignore[misc]
         self._open.callback(self._examiner.close)
         self._serving = contextlib.ExitStack()
         self._watch = _Watch(settings)
+        desk = Workspace(work_dir(settings))
+        self._open.callback(desk.close)
+        self._counts = Counts(desk.path / "counts")
         super().__init__()
 
     def load_config(self) -> None:
@@ -165,6 +172,7 @@ class _Server(BaseApplication):  # type: ignore[misc]
             "post_fork": lambda _master, _worker: self._host.let_go(),
             "on_exit": lambda _master: self.close(),
             "loglevel": "warning",
+            "logger_class": GunicornLogger,
             "proc_name": "wenyin",
         }
         for key, value in options.items():
@@ -197,7 +205,7 @@ class _Server(BaseApplication):  # type: ignore[misc]
         services: Services = stack.enter_context(
             open_services(settings, host=self._host, examiner=self._examiner)
         )
-        app = create_app(services, self.stop.has_begun)
+        app = create_app(services, self.stop.has_begun, self._counts)
         for font in services.fonts.reports:
             (_LOG.warning if font.degraded else _LOG.info)("字体", message=font.message)
         if not services.gate.ways and settings.host not in _THIS_MACHINE:

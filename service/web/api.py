@@ -9,7 +9,7 @@ from service.model import Deadline, OnMissingGlyph, OutputFormat, RenderOptions,
 from service.pipeline.rows import WORKBOOK_TYPE, template_workbook
 from service.web.answers import MEDIA_TYPES, content_disposition, document_answer, verdict_answer
 from service.web.clients import client_gone
-from service.web.context import services
+from service.web.context import counted, services
 from service.web.guard import permitted
 from service.web.parameters import flag, only_parameters
 
@@ -88,13 +88,13 @@ def verify() -> Response:
     """Judge a token or an uploaded file."""
     desk = services().desk
     if request.mimetype == "multipart/form-data":
-        return verdict_answer(desk.verify_file(uploaded_file()))
+        return verdict_answer(counted(desk.verify_file(uploaded_file())))
     data = services().renderer.parse(_json_body(services().settings.body_limit_bytes))
     token = data.get("token")
     if not isinstance(token, str) or set(data) != {"token"}:
         fault = Fault("/token", "type", "请给出 token：二维码中的网址，或其中的数字。")
         raise InvalidRequest("请求应为 {“token”: “…”}，或以 multipart 上传 file。", faults=[fault])
-    return verdict_answer(desk.verify_token(token))
+    return verdict_answer(counted(desk.verify_token(token)))
 
 
 def uploaded_file() -> bytes:

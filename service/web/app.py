@@ -1,12 +1,10 @@
 """The application factory."""
 
 import contextlib
-import secrets
 import time
 from collections.abc import Callable
 from http import HTTPStatus
 
-import structlog
 from flask import Flask, Response, g, request
 
 from service.bootstrap import Services
@@ -27,8 +25,10 @@ from service.web import (
     upload,
     wellknown,
 )
-from service.web.context import SERVICES, STOPPING, is_stopping
+from service.web.context import COUNTS, SERVICES, STOPPING, is_stopping
+from service.web.counts import Counts
 from service.web.guard import check_access
+from service.web.observe import begin, note_answer
 from service.web.origin import refuse_cross_site
 
 BLUEPRINTS = (
@@ -47,8 +47,6 @@ BLUEPRINTS = (
 )
 """Everything that answers."""
 
-_LOG = structlog.get_logger("wenyin.http")
-_REQUEST_ID_BYTES = 8
 _OVERHEAD_BYTES = 64_000
 _THRIFT_AFTER_S = 3.0
 _DRAIN_BYTES = 64_000_000
@@ -62,12 +60,15 @@ _FORM_TEXT_BYTES = 500_000
 _CSP = "default-src 'self'; img-src 'self' data:; base-uri 'none'; form-action 'self'; frame-ancestors 'none'"
 
 
-def create_app(services: Services, stopping: Callable[[], bool] = lambda: False) -> Flask:
+def create_app(
+    services: Services, stopping: Callable[[], bool] = lambda: False, counts: Counts | None = None
+) -> Flask:
     """Build the WSGI application.
 
     Args:
         services: Everything that the composition root made.
         stopping: Whether the service is about to end: pages are still served, new work is turned away.
+        counts: Where its processes count together; without it each counts for itself.
 
     Returns:
         A Flask application that holds no state of its own.
@@ -83,11 +84,12 @@ def create_app(services: Services, stopping: Callable[[], bool] = lambda: False)
     app.jinja_env.trim_blocks = app.jinja_env.lstrip_blocks = True
     app.extensions[SERVICES] = services
     app.extensions[STOPPING] = stopping
+    app.extensions[COUNTS] = counts or Counts()
     app.url_map.strict_slashes = False
     problems.register(app)
     for blueprint in BLUEPRINTS:
         app.register_blueprint(blueprint)
-    app.before_request(_begin)
+    app.before_request(begin)
     app.before_request(_refuse_when_stopping)
     app.before_request(refuse_cross_site)
     app.before_request(check_access)
@@ -97,11 +99,6 @@ def create_app(services: Services, stopping: Callable[[], bool] = lambda: False)
     # What a document takes for a moment stays with the process otherwise.
     app.teardown_request(lambda _error: thrift.worked())
     return app
-
-
-def _begin() -> None:
-    g.request_id = secrets.token_hex(_REQUEST_ID_BYTES)
-    g.begun_s = time.perf_counter()
 
 
 def _refuse_when_stopping() -> None:
@@ -135,15 +132,5 @@ def _end(response: Response) -> Response:
     headers.setdefault("Content-Security-Policy", _CSP)
     headers.setdefault("Referrer-Policy", "no-referrer")
     headers.setdefault("Cache-Control", "no-store")
-    # The path of a verification page is a token; the rule names the page without it.
-    rule = request.url_rule.rule if request.url_rule else "-"
-    _LOG.info(
-        "request",
-        request_id=g.request_id,
-        method=request.method,
-        route=rule,
-        status=response.status_code,
-        caller=g.caller.log_id if "caller" in g else "",
-        seconds=round(time.perf_counter() - g.begun_s, 4),
-    )
+    note_answer(response)
     return response

@@ -1,13 +1,16 @@
-"""How a view finds the services of its application."""
+"""How a view finds the services of its application, and who counts."""
 
 from collections.abc import Callable
 
 from flask import current_app
 
 from service.bootstrap import Services
+from service.model import Verdict
+from service.web.counts import Counts
 
 SERVICES = "wenyin"
 STOPPING = "wenyin-stopping"
+COUNTS = "wenyin-counts"
 
 
 def services() -> Services:
@@ -20,3 +23,15 @@ def is_stopping() -> bool:
     """Whether this service ends as soon as what it has begun is done."""
     asked: Callable[[], bool] = current_app.extensions[STOPPING]
     return asked()
+
+
+def counts() -> Counts:
+    """Return what counts requests, problems and verdicts."""
+    found: Counts = current_app.extensions[COUNTS]
+    return found
+
+
+def counted(verdict: Verdict) -> Verdict:
+    """Count a verdict and return it."""
+    counts().verdict(verdict.code.value)
+    return verdict

@@ -1,4 +1,4 @@
-"""What the converter counts, in Prometheus' text format."""
+"""What the converter and the HTTP processes count, in Prometheus' text format."""
 
 import hmac
 import itertools
@@ -19,7 +19,8 @@ from prometheus_client.registry import Collector
 from service.bootstrap import Services
 from service.errors import Forbidden
 from service.model import SECONDS_BUCKETS
-from service.web.context import is_stopping, services
+from service.web.context import counts, is_stopping, services
+from service.web.counts import PROBLEMS, REQUESTS, VERDICTS, Described
 from service.web.guard import known_caller
 
 BLUEPRINT = Blueprint("metrics", __name__)
@@ -43,6 +44,22 @@ COUNTERS = {
     "waited_s": ("wenyin_conversion_wait_seconds", "所有文件等待转换的总秒数"),
 }
 SECONDS = ("wenyin_conversion_seconds", "转换一份文件的秒数，按模板")
+INFO = ("wenyin_converter", "转换引擎及其版本")
+READY = ("wenyin_ready", "能否生成文件：1 能，0 不能")
+
+
+def described() -> list[Described]:
+    """Return every metric, for the docs."""
+    return [
+        Described(READY[0], "gauge", READY[1]),
+        Described(INFO[0], "info", INFO[1], ("engine", "version")),
+        *(Described(name, "gauge", text) for name, text in GAUGES.values()),
+        *(Described(name, "counter", text) for name, text in COUNTERS.values()),
+        Described(SECONDS[0], "histogram", SECONDS[1], ("template",)),
+        REQUESTS,
+        PROBLEMS,
+        VERDICTS,
+    ]
 
 
 class _ConverterCollector(Collector):
@@ -53,11 +70,9 @@ class _ConverterCollector(Collector):
 
     def collect(self) -> Iterator[Metric]:
         state = self._services.converter.state()
-        yield InfoMetricFamily(
-            "wenyin_converter", "转换引擎", {"engine": state.engine, "version": state.version}
-        )
+        yield InfoMetricFamily(*INFO, {"engine": state.engine, "version": state.version})
         ready = not is_stopping() and self._services.readiness.check().ready
-        yield GaugeMetricFamily("wenyin_ready", "能否生成文件：1 能，0 不能", float(ready))
+        yield GaugeMetricFamily(*READY, float(ready))
         for name, (metric, text) in GAUGES.items():
             yield GaugeMetricFamily(metric, text, getattr(state, name))
         for name, (metric, text) in COUNTERS.items():
@@ -68,8 +83,8 @@ class _ConverterCollector(Collector):
 def _seconds(seconds: Mapping[str, tuple[Sequence[int], float]]) -> Metric:
     family = HistogramMetricFamily(*SECONDS, labels=["template"])
     bounds = [*map(str, SECONDS_BUCKETS), "+Inf"]
-    for label, (counts, sum_s) in sorted(seconds.items()):
-        buckets = list(zip(bounds, map(float, itertools.accumulate(counts)), strict=True))
+    for label, (numbers, sum_s) in sorted(seconds.items()):
+        buckets = list(zip(bounds, map(float, itertools.accumulate(numbers)), strict=True))
         # The canary and the like have no template.
         family.add_metric([label or "-"], buckets, sum_s)
     return family
@@ -82,7 +97,8 @@ def metrics() -> Response:
     _check_access(found.settings.metrics_token)
     registry = CollectorRegistry()
     registry.register(_ConverterCollector(found))
-    return Response(generate_latest(registry), content_type=CONTENT_TYPE_PLAIN_1_0_0)
+    text = generate_latest(registry) + generate_latest(counts().registry())
+    return Response(text, content_type=CONTENT_TYPE_PLAIN_1_0_0)
 
 
 def _check_access(token: str | None) -> None:

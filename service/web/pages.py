@@ -7,7 +7,7 @@ from flask import Blueprint, Response, make_response, render_template, request, 
 from service.model import Verdict, VerdictCode
 from service.web.answers import verdict_answer
 from service.web.api import uploaded_file
-from service.web.context import services
+from service.web.context import counted, services
 from service.web.origin import tell_origin
 from service.web.problems import wants_html
 
@@ -61,6 +61,7 @@ def verify_upload() -> Response:
 
 
 def _verdict(verdict: Verdict) -> Response:
+    counted(verdict)
     if not wants_html():
         response = verdict_answer(verdict)
     else:

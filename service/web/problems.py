@@ -9,10 +9,12 @@ from flask import Flask, Response, g, render_template, request
 from werkzeug.exceptions import HTTPException, RequestEntityTooLarge
 
 from service.errors import Fault, RequestError, ServiceError, TooLarge, Unauthenticated
+from service.web.context import counts
 
 _LOG = structlog.get_logger("wenyin.problem")
 TYPE_PREFIX = "urn:wenyin:problem:"
 MEDIA_TYPE = "application/problem+json"
+_DETAIL = 2_000
 _PAGE_PATHS = ("/V/", "/verify", "/fill/", "/upload/", "/batch/", "/docs", "/sign")
 
 _HTTP_PROBLEMS = {
@@ -34,8 +36,7 @@ def register(app: Flask) -> None:
 
 
 def _on_service_error(error: ServiceError) -> Response:
-    level = _LOG.error if error.http_status >= HTTPStatus.INTERNAL_SERVER_ERROR else _LOG.info
-    level("problem", request_id=g.get("request_id"), type=error.type_code, detail=error.detail[:2000])
+    _note(error)
     body: dict[str, Any] = _body(error.type_code, error.title, error.http_status, str(error))
     faults = error.faults
     if not faults and isinstance(error, RequestError):
@@ -54,6 +55,18 @@ def _on_service_error(error: ServiceError) -> Response:
     return response
 
 
+def _note(error: ServiceError) -> None:
+    status = error.http_status
+    if status < HTTPStatus.INTERNAL_SERVER_ERROR:
+        # Who sent it is told all; here it would only show what they sent.
+        _LOG.info("problem", type=error.type_code, status=status)
+        return
+    passing = status == HTTPStatus.SERVICE_UNAVAILABLE
+    (_LOG.warning if passing else _LOG.error)(
+        "problem", type=error.type_code, status=status, detail=error.detail[:_DETAIL]
+    )
+
+
 def _on_http_exception(error: HTTPException) -> Response:
     if isinstance(error, RequestEntityTooLarge):
         return _on_service_error(TooLarge("请求内容超过大小上限，请减小后重试。"))
@@ -67,7 +80,7 @@ def _on_http_exception(error: HTTPException) -> Response:
 
 
 def _on_exception(error: Exception) -> Response:
-    _LOG.exception("unexpected", request_id=g.get("request_id"), error=type(error).__name__)
+    _LOG.error("unexpected", exc_info=error)
     return _answer(_body("internal", "服务内部错误", 500, "服务内部错误，请凭请求编号联系管理员。"))
 
 
@@ -82,6 +95,7 @@ def _body(code: str, title: str, status: int, detail: str) -> dict[str, Any]:
 
 
 def _answer(body: dict[str, Any]) -> Response:
+    counts().problem(body["type"].removeprefix(TYPE_PREFIX))
     if is_page():
         html = render_template("problem.html", problem=body)
         return Response(html, body["status"], content_type="text/html; charset=utf-8")

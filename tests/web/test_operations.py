@@ -3,6 +3,7 @@
 import io
 import json
 import socket
+from concurrent.futures import ThreadPoolExecutor
 from pathlib import Path
 from urllib.parse import quote
 
@@ -27,13 +28,45 @@ def test_health(server: Server) -> None:
     assert (ready.status, ready.json["status"]) == (200, "ok")
 
 
+def counted(server: Server, name: str, **labels: str) -> float:
+    families = text_string_to_metric_families(server.get("/metrics").body.decode())
+    samples = [sample for family in families for sample in family.samples if sample.name == name]
+    return sum(sample.value for sample in samples if labels.items() <= sample.labels.items())
+
+
+def test_every_process_counts_its_requests_problems_and_verdicts(server: Server) -> None:
+    asked: dict[str, tuple[str, dict[str, str]]] = {
+        "/livez": (
+            "wenyin_http_request_seconds_count",
+            {"route": "/livez", "method": "GET", "status": "200"},
+        ),
+        "/nothing": ("wenyin_problems_total", {"type": "not-found"}),
+        "/V/1": ("wenyin_verdicts_total", {"verdict": "BAD_TOKEN"}),
+    }
+    before = {path: counted(server, name, **labels) for path, (name, labels) in asked.items()}
+    # Enough for both of the two HTTP processes to get some.
+    with ThreadPoolExecutor(8) as pool:
+        assert len(list(pool.map(server.get, list(asked) * 20))) == 60
+    for path, (name, labels) in asked.items():
+        assert counted(server, name, **labels) == before[path] + 20, path
+    # No address, and no token in one, is ever a label.
+    assert server.ask("BREW", "/V/" + "7" * 300).status in (405, 501)
+    text = server.get("/metrics").body.decode()
+    assert "777" not in text
+    assert "BREW" not in text
+
+
 def test_metrics_tell_this_machine_what_the_converter_did(server: Server) -> None:
     assert server.post_json(NOTICE, MINIMAL).status == 200
+    assert (server.get("/nothing").status, server.get("/V/1").status) == (404, 200)
     answer = server.get("/metrics")
     assert (answer.status, answer.type) == (200, "text/plain")
     families = {family.name: family for family in text_string_to_metric_families(answer.body.decode())}
-    declared = {name for name, _ in (*metrics.GAUGES.values(), *metrics.COUNTERS.values(), metrics.SECONDS)}
-    assert set(families) == declared | {"wenyin_converter_info", "wenyin_ready"}
+    declared = {item.name: item for item in metrics.described()}
+    assert {name.removesuffix("_info") for name in families} == set(declared)
+    for name, family in families.items():
+        labels = {label for sample in family.samples for label in sample.labels} - {"le"}
+        assert labels == set(declared[name.removesuffix("_info")].labels)
     assert families["wenyin_ready"].samples[0].value == 1
     assert families["wenyin_converter_memory_bytes"].samples[0].value > 10_000_000
     seconds = {
@@ -137,7 +170,7 @@ def test_log_is_json_and_says_the_keys_are_for_trial(server: Server) -> None:
     lines = [json.loads(line) for line in server.log.splitlines() if line.startswith("{")]
     assert any("开发试用" in line["event"] for line in lines)
     requests = [line for line in lines if line["event"] == "request"]
-    assert {"request_id", "method", "route", "status", "seconds"} <= set(requests[-1])
+    assert {"request_id", "method", "route", "status", "ms", "bytes"} <= set(requests[-1])
     assert "1" * 300 not in server.log
 
 
