@@ -3,7 +3,7 @@
 #
 # usage: tools/install-system.sh [--test]
 #   --test   also install what the test suite drives (Chromium, curl, Ghostscript, qpdf, Java with JAXB for
-#            veraPDF, Playwright's libatomic, strace).
+#            veraPDF, Playwright's libatomic, strace, nginx's program).
 #
 # Runs as root or through sudo. Idempotent: when nothing is missing it touches
 # neither the network nor the package lists. The Dockerfile runs it too.
@@ -11,6 +11,7 @@ set -eu
 
 LIBREOFFICE_MIN=25.2
 FANDOL_DIR=/usr/local/share/wenyin/fonts/fandol
+NGINX=/usr/local/libexec/wenyin/nginx
 
 with_test=no
 for argument in "$@"; do
@@ -63,7 +64,10 @@ fi
 fandol_ok=no
 [ -f "$FANDOL_DIR/FandolFang-Regular.otf" ] && [ -f "$FANDOL_DIR/FandolKai-Regular.otf" ] && fandol_ok=yes
 
-if [ -z "$missing" ] && [ "$libreoffice_ok" = yes ] && [ "$fandol_ok" = yes ]; then
+nginx_ok=yes
+[ "$with_test" = no ] || [ -x "$NGINX" ] || nginx_ok=no
+
+if [ -z "$missing" ] && [ "$libreoffice_ok" = yes ] && [ "$fandol_ok" = yes ] && [ "$nginx_ok" = yes ]; then
     exit 0
 fi
 
@@ -106,22 +110,36 @@ if [ "$libreoffice_ok" = no ]; then
         || fail "LibreOffice $libreoffice_version 太旧，需要 $LIBREOFFICE_MIN 以上。(LibreOffice is too old.)"
 fi
 
-# Fandol is packaged with TeX only: take its files, not the 264 MB of TeX around them.
-if [ "$fandol_ok" = no ]; then
-    scratch=$(mktemp -d)
-    trap 'rm -rf "$scratch"' EXIT
+scratch=
+unpack() { # package, patterns: puts the files that match into $scratch
+    package=$1
+    shift
+    if [ -z "$scratch" ]; then
+        scratch=$(mktemp -d)
+        trap 'rm -rf "$scratch"' EXIT
+    fi
     (
         cd "$scratch"
-        apt-get -q -o APT::Sandbox::User=root -o Acquire::Retries=3 download texlive-lang-chinese
-        dpkg-deb --fsys-tarfile texlive-lang-chinese_*.deb \
-            | tar -x --wildcards \
-                './usr/share/texlive/texmf-dist/fonts/opentype/public/fandol/*.otf' \
-                './usr/share/doc/texlive-lang-chinese/copyright'
+        apt-get -q -o APT::Sandbox::User=root -o Acquire::Retries=3 download "$package"
+        dpkg-deb --fsys-tarfile "$package"_*.deb | tar -x --wildcards "$@"
     )
+}
+
+# Fandol is packaged with TeX only: take its files, not the 264 MB of TeX around them.
+if [ "$fandol_ok" = no ]; then
+    unpack texlive-lang-chinese \
+        './usr/share/texlive/texmf-dist/fonts/opentype/public/fandol/*.otf' \
+        './usr/share/doc/texlive-lang-chinese/copyright'
     $as_root mkdir -p "$FANDOL_DIR"
     $as_root cp "$scratch"/usr/share/texlive/texmf-dist/fonts/opentype/public/fandol/*.otf \
         "$scratch"/usr/share/doc/texlive-lang-chinese/copyright "$FANDOL_DIR/"
     $as_root chmod -R a+rX /usr/local/share/wenyin
+fi
+
+# Installed as a package, nginx would start on port 80 of this machine: take its program alone.
+if [ "$nginx_ok" = no ]; then
+    unpack nginx './usr/sbin/nginx'
+    $as_root install -D -m 0755 "$scratch/usr/sbin/nginx" "$NGINX"
 fi
 
 say "系统软件包已就绪：LibreOffice $libreoffice_version"
