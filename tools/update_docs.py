@@ -1,4 +1,4 @@
-"""Write what the code knows into the docs: settings, metrics, errors, the fault matrix, the picture of a page.
+"""Write what the code knows into the docs: settings, metrics, errors, the fault matrix, licences, the picture of a page.
 
 usage: python -m tools.update_docs [--picture]
 """
@@ -16,6 +16,7 @@ from service.pdf import render_pages
 from service.settings import Settings
 from service.web.metrics import described
 from tools.fault_matrix import TESTS, marked_tests, matrix_tables, sections
+from tools.licences import licences_table
 
 ROOT = Path(__file__).resolve().parent.parent
 _PICTURE_DPI = 100
@@ -82,6 +83,7 @@ def main() -> None:
         ("operations.md", "metrics", metrics_table()),
         ("errors.md", "errors", errors_table()),
         ("fault-matrix.md", "matrix", fault_matrix()),
+        ("licences.md", "licences", licences_table()),
     ):
         path = ROOT / "docs" / name
         path.write_text(replaced(path.read_text("utf-8"), marker, content), "utf-8")
