@@ -8,6 +8,7 @@
     │   ├── InvalidRequest          422  values break the schema; lists every fault
     │   ├── BadTable                422  a batch's file whose rows cannot be read
     │   ├── OutdatedWorkbook        409  a workbook made for another version of the template
+    │   ├── KeyReused               409  an Idempotency-Key that stands for another request
     │   ├── UnknownTemplate         404  no template of that id
     │   ├── Unauthenticated         401  nobody proved who asks
     │   ├── Forbidden               403  whoever asks may not have that
@@ -151,6 +152,14 @@ class OutdatedWorkbook(RequestError):
 
     code = "schema-version"
     title = "工作簿与模板版本不一致"
+    http_status = 409
+
+
+class KeyReused(RequestError):
+    """An ``Idempotency-Key`` that stands for another request."""
+
+    code = "key-reused"
+    title = "键已用于另一个请求"
     http_status = 409
 
 

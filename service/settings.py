@@ -73,6 +73,9 @@ class Settings(BaseModel):
         10_000, description="经 HTTP 或网页提交的一批数据的行数上限；更多的请用 wenyin batch"
     )
     batch_rows_limit: _Positive = Field(100_000, description="wenyin batch 一批数据的行数上限")
+    idempotency_s: Annotated[float, Field(ge=0)] = Field(
+        86_400.0, description="记住 Idempotency-Key 多少秒（每台机器各记各的）；0 为不记"
+    )
     workers: _Positive = Field(
         default_factory=lambda: os.cpu_count() or 1, description="HTTP 进程数；默认为处理器核数"
     )

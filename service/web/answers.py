@@ -6,7 +6,7 @@ import re
 from typing import Any
 from urllib.parse import quote
 
-from flask import Response, jsonify
+from flask import Response, jsonify, request
 
 from service.model import OutputFormat, RenderedDocument, Verdict
 
@@ -41,6 +41,19 @@ def document_answer(document: RenderedDocument, content: bytes, output: OutputFo
     headers["Server-Timing"] = ", ".join(
         f"{stage};dur={seconds * 1000:.1f}" for stage, seconds in document.timings_s.items()
     )
+    return response
+
+
+def revalidated(response: Response, cache_control: str = "private, no-cache") -> Response:
+    """Give an answer to GET its ETag; nothing but headers where the client has it already (RFC 9110 §13.1.2).
+
+    Args:
+        response: Complete.
+        cache_control: Who may keep it; by default anybody who asks again before each use.
+    """
+    response.headers["Cache-Control"] = cache_control
+    response.add_etag()
+    response.make_conditional(request)
     return response
 
 

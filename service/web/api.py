@@ -7,10 +7,11 @@ from flask import Blueprint, Response, jsonify, request, url_for
 from service.errors import Fault, InvalidRequest, NotAcceptable, RequestError, TooLarge, UnsupportedMedia
 from service.model import Deadline, OnMissingGlyph, OutputFormat, RenderOptions, TemplateSpec
 from service.pipeline.rows import WORKBOOK_TYPE, template_workbook
-from service.web.answers import MEDIA_TYPES, content_disposition, document_answer, verdict_answer
+from service.web.answers import MEDIA_TYPES, content_disposition, document_answer, revalidated, verdict_answer
 from service.web.clients import client_gone
 from service.web.context import counted, services
 from service.web.guard import permitted
+from service.web.idempotency import once
 from service.web.parameters import flag, only_parameters
 
 BLUEPRINT = Blueprint("api", __name__, url_prefix="/v1")
@@ -23,13 +24,13 @@ _ON_MISSING_GLYPH: dict[str, OnMissingGlyph] = {"error": "error", "geta": "geta"
 def list_templates() -> Response:
     """All templates, without their schemas."""
     found = permitted(services().renderer.catalog)
-    return jsonify({"templates": [_description(spec) for spec in found]})
+    return revalidated(jsonify({"templates": [_description(spec) for spec in found]}))
 
 
 @BLUEPRINT.get("/templates/<template_id>")
 def get_template(template_id: str) -> Response:
     """One template."""
-    return jsonify(_description(services().renderer.catalog.get(template_id)))
+    return revalidated(jsonify(_description(services().renderer.catalog.get(template_id))))
 
 
 @BLUEPRINT.get("/templates/<template_id>/schema")
@@ -37,14 +38,14 @@ def get_schema(template_id: str) -> Response:
     """Its JSON Schema 2020-12."""
     response = jsonify(services().renderer.catalog.get(template_id).schema)
     response.content_type = _SCHEMA_TYPE
-    return response
+    return revalidated(response)
 
 
 @BLUEPRINT.get("/templates/<template_id>/sample")
 def get_sample(template_id: str) -> Response:
     """Request data that is valid and renders."""
     sample = services().renderer.catalog.get(template_id).sample
-    return Response(sample, content_type="application/json")
+    return revalidated(Response(sample, content_type="application/json"))
 
 
 @BLUEPRINT.get("/templates/<template_id>/workbook")
@@ -55,7 +56,7 @@ def get_workbook(template_id: str) -> Response:
     response.headers["Content-Disposition"] = content_disposition(
         f"{spec.title}.xlsx", f"{spec.template_id}-{spec.version}"
     )
-    return response
+    return revalidated(response)
 
 
 @BLUEPRINT.post("/documents/<template_id>")
@@ -69,13 +70,14 @@ def create_document(template_id: str) -> Response:
         output, draft=flag("draft"), seal=flag("seal"), on_missing_glyph=_on_missing_glyph()
     )
     body = _json_body(found.settings.body_limit_bytes)
-    document = found.renderer.render(
-        template_id,
-        body,
-        Deadline.after(found.settings.timeout_s),
-        options,
-        cancelled=client_gone(request.environ),
-    )
+    with once(lambda: body):
+        document = found.renderer.render(
+            template_id,
+            body,
+            Deadline.after(found.settings.timeout_s),
+            options,
+            cancelled=client_gone(request.environ),
+        )
     if output is OutputFormat.BUNDLE:
         content = found.renderer.bundle(document)
     else:

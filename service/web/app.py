@@ -7,7 +7,7 @@ from http import HTTPStatus
 
 from flask import Flask, Response, g, request
 
-from service.bootstrap import Services
+from service.bootstrap import Services, work_dir
 from service.errors import ServiceStopping
 from service.isolation.memory import Thrift
 from service.web import (
@@ -25,11 +25,12 @@ from service.web import (
     upload,
     wellknown,
 )
-from service.web.context import COUNTS, SERVICES, STOPPING, is_stopping
+from service.web.context import COUNTS, KEYBOOK, SERVICES, STOPPING, is_stopping
 from service.web.counts import Counts
 from service.web.guard import check_access
+from service.web.keybook import KeyBook
 from service.web.observe import begin, note_answer
-from service.web.origin import refuse_cross_site
+from service.web.origin import refuse_cross_site, refuse_preflight
 
 BLUEPRINTS = (
     api.BLUEPRINT,
@@ -85,12 +86,15 @@ def create_app(
     app.extensions[SERVICES] = services
     app.extensions[STOPPING] = stopping
     app.extensions[COUNTS] = counts or Counts()
+    keys = work_dir(services.settings) / "idempotency-keys"
+    app.extensions[KEYBOOK] = KeyBook(keys, services.settings.idempotency_s)
     app.url_map.strict_slashes = False
     problems.register(app)
     for blueprint in BLUEPRINTS:
         app.register_blueprint(blueprint)
     app.before_request(begin)
     app.before_request(_refuse_when_stopping)
+    app.before_request(refuse_preflight)
     app.before_request(refuse_cross_site)
     app.before_request(check_access)
     app.context_processor(lambda: {"caller": g.get("caller")})

@@ -27,6 +27,7 @@ from service.pipeline.press import SheetSettings
 from service.web.answers import content_disposition
 from service.web.clients import client_gone
 from service.web.context import services
+from service.web.idempotency import once
 from service.web.parameters import flag, one_of, only_parameters, whole_number
 
 BLUEPRINT = Blueprint("batches", __name__, url_prefix="/v1")
@@ -45,21 +46,24 @@ def create_batch(template_id: str) -> Response:
     found = services()
     spec = found.renderer.catalog.get(template_id)
     options = _options(spec)
+    events = _wants_events(merged=options.merge)
     with contextlib.ExitStack() as stack:
         content, name, media_type = stack.enter_context(_content(found.settings.batch_limit_bytes))
         limits = SheetLimits.of_rows(found.settings.batch_http_rows_limit)
-        rows = read_rows(content, spec, name=name, content_type=media_type, limits=limits)
-        plan = plan_batch(found.renderer, template_id, rows, options, FIRST_SIZES)
+        with once(lambda: _digest(content)):
+            rows = read_rows(content, spec, name=name, content_type=media_type, limits=limits)
+            plan = plan_batch(found.renderer, template_id, rows, options, FIRST_SIZES)
         faulty = error_workbook(rows, plan.faults_by_row) if plan.refusals else b""
-    return batch_answer(plan, faulty)
+    return batch_answer(plan, faulty, events=events)
 
 
-def batch_answer(plan: BatchPlan, faulty_rows: bytes = b"") -> Response:
-    """Make a plan, and hand it out as the client asks: news line by line, one PDF, or a zip.
+def batch_answer(plan: BatchPlan, faulty_rows: bytes = b"", *, events: bool = False) -> Response:
+    """Make a plan, and hand it out: news line by line, one PDF, or a zip.
 
     Args:
         plan: What to make; closed at the end.
         faulty_rows: Workbook of the rows that cannot be made; empty for none.
+        events: Whether news are wanted.
     """
     found = services()
     stream = BatchStream(
@@ -72,13 +76,19 @@ def batch_answer(plan: BatchPlan, faulty_rows: bytes = b"") -> Response:
         faulty_rows=faulty_rows,
     )
     merged = plan.options.merge
-    if request.accept_mimetypes.best == _NDJSON:
+    if events:
         response = Response(stream.events(merged=merged), content_type=_NDJSON)
         return _named(response, plan, "pdf" if merged else "zip")
     if merged:
         return _merged(stream, plan, found)
     response = Response(stream.chunks(), content_type="application/zip")
     return _named(response, plan, "zip")
+
+
+def _wants_events(*, merged: bool) -> bool:
+    """Whether the client likes news line by line better than one file; who likes neither gets the file."""
+    whole = "application/pdf" if merged else "application/zip"
+    return request.accept_mimetypes.best_match((whole, _NDJSON), whole) == _NDJSON
 
 
 def _options(spec: TemplateSpec) -> BatchOptions:
@@ -139,6 +149,11 @@ def _copy(source: Any, target: IO[bytes], limit_bytes: int) -> None:
             )
         target.write(piece)
     target.flush()
+
+
+def _digest(path: Path) -> bytes:
+    with path.open("rb") as file:
+        return hashlib.file_digest(file, "sha256").digest()
 
 
 def _scratch(found: Services) -> Path:

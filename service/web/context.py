@@ -7,10 +7,12 @@ from flask import current_app
 from service.bootstrap import Services
 from service.model import Verdict
 from service.web.counts import Counts
+from service.web.keybook import KeyBook
 
 SERVICES = "wenyin"
 STOPPING = "wenyin-stopping"
 COUNTS = "wenyin-counts"
+KEYBOOK = "wenyin-keys"
 
 
 def services() -> Services:
@@ -35,3 +37,9 @@ def counted(verdict: Verdict) -> Verdict:
     """Count a verdict and return it."""
     counts().verdict(verdict.code.value)
     return verdict
+
+
+def keybook() -> KeyBook:
+    """Return what remembers this machine's idempotency keys."""
+    found: KeyBook = current_app.extensions[KEYBOOK]
+    return found

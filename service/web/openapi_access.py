@@ -9,7 +9,7 @@ from werkzeug.exceptions import HTTPException
 
 from service.web.context import services
 from service.web.guard import NEEDS, Need, scopes
-from service.web.problems import MEDIA_TYPE
+from service.web.openapi_parts import HTML, page_problems, problems, response
 from service.web.signin import COOKIE
 
 _METHODS = frozenset({"get", "put", "post", "delete", "patch"})
@@ -49,7 +49,10 @@ def describe_access(document: dict[str, Any]) -> dict[str, Any]:
                 operation["security"] = [] if need is Need.NOTHING else [{}, *_asked(schemes, ["metrics"])]
                 continue
             operation["security"] = _asked(schemes, scopes(need, template_id))
-            operation["responses"].update(_REFUSALS)
+            refused = page_problems(401, 403) if "网页" in operation["tags"] else problems(401, 403)
+            operation["responses"].update(refused)
+            if "网页" in operation["tags"] and method == "get":
+                operation["responses"]["303"] = response("先登录", HTML, "Location")
     return document
 
 
@@ -84,17 +87,3 @@ def _schemes() -> dict[str, Any]:
 
 def _asked(schemes: Mapping[str, Any], words: list[str]) -> list[dict[str, list[str]]]:
     return [{name: words} for name in schemes]
-
-
-def _refusal(description: str, headers: Mapping[str, Any]) -> dict[str, Any]:
-    content = {MEDIA_TYPE: {"schema": {"$ref": "#/components/schemas/Problem"}}}
-    return {"description": description, "headers": headers, "content": content}
-
-
-_REFUSALS = {
-    "401": _refusal(
-        "没有证明身份，或凭证无效（unauthenticated）",
-        {"WWW-Authenticate": {"description": "Bearer（RFC 6750）", "schema": {"type": "string"}}},
-    ),
-    "403": _refusal("没有所需的权限（forbidden），detail 写明缺哪一项", {}),
-}

@@ -2,6 +2,7 @@
 
 from flask import Blueprint, Response, jsonify
 
+from service.web.answers import revalidated
 from service.web.context import is_stopping, services
 from service.web.guard import permitted
 from service.web.openapi import build_openapi
@@ -31,4 +32,4 @@ def openapi() -> Response:
     """OpenAPI 3.1, assembled from the templates' schemas."""
     found = services()
     document = build_openapi(permitted(found.renderer.catalog), found.settings.base_url)
-    return jsonify(describe_access(document))
+    return revalidated(jsonify(describe_access(document)))

@@ -3,6 +3,7 @@
 from urllib.parse import urlsplit
 
 from flask import Response, request
+from werkzeug.exceptions import MethodNotAllowed
 
 from service.errors import CrossSite
 from service.web.context import services
@@ -34,6 +35,16 @@ def refuse_cross_site() -> None:
         allowed = True
     if not allowed:
         raise CrossSite("这个请求来自其他网站的页面，已拒绝；请从本服务的页面操作。")
+
+
+def refuse_preflight() -> None:
+    """Answer no OPTIONS: a browser asks so whether another site's page may do what forms cannot (Fetch §4.8).
+
+    Raises:
+        MethodNotAllowed: It is one; unknown addresses are left to say so themselves.
+    """
+    if request.method == "OPTIONS" and request.url_rule is not None:
+        raise MethodNotAllowed(sorted((request.url_rule.methods or set()) - {"OPTIONS"}))
 
 
 def tell_origin(response: Response) -> Response:

@@ -17,15 +17,21 @@ MEDIA_TYPE = "application/problem+json"
 _DETAIL = 2_000
 _PAGE_PATHS = ("/V/", "/verify", "/fill/", "/upload/", "/batch/", "/docs", "/sign")
 
-_HTTP_PROBLEMS = {
+HTTP_PROBLEMS = {
     400: ("bad-request", "请求格式有误。"),
     404: ("not-found", "没有这个地址。"),
     405: ("method-not-allowed", "这个地址不支持此请求方法。"),
     406: ("not-acceptable", "不支持所要求的输出格式。"),
     408: ("request-timeout", "请求超时。"),
     414: ("uri-too-long", "网址过长。"),
+    411: ("length-required", "请求没有写明长度（Content-Length）。"),
     415: ("unsupported-media-type", "不支持的内容类型。"),
+    416: ("range-not-satisfiable", "没有所要求的那一段内容（Range）。"),
+    417: ("expectation-failed", "不支持请求头 Expect 的要求。"),
 }
+"""Type and Chinese sentence of what goes wrong before a view is reached, by status."""
+_RETRY_AFTER_S = 10
+_WAIT = (429, 503)
 
 
 def register(app: Flask) -> None:
@@ -50,8 +56,8 @@ def _on_service_error(error: ServiceError) -> Response:
     if isinstance(error, Unauthenticated):
         given = ', error="invalid_token"' if request.authorization else ""
         response.headers["WWW-Authenticate"] = f'Bearer realm="wenyin"{given}'
-    if error.retry_after_s is not None:
-        response.headers["Retry-After"] = str(error.retry_after_s)
+    if error.retry_after_s is not None or error.http_status in _WAIT:
+        response.headers["Retry-After"] = str(error.retry_after_s or _RETRY_AFTER_S)
     return response
 
 
@@ -71,7 +77,7 @@ def _on_http_exception(error: HTTPException) -> Response:
     if isinstance(error, RequestEntityTooLarge):
         return _on_service_error(TooLarge("请求内容超过大小上限，请减小后重试。"))
     status = error.code or 500
-    code, detail = _HTTP_PROBLEMS.get(status, (f"http-{status}", "请求无法处理。"))
+    code, detail = HTTP_PROBLEMS.get(status, (f"http-{status}", "请求无法处理。"))
     response = _answer(_body(code, HTTPStatus(status).phrase, status, detail))
     for key, value in error.get_headers():
         if key.lower() in ("allow", "location", "retry-after", "www-authenticate"):

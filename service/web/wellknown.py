@@ -3,8 +3,9 @@
 import json
 from typing import Any
 
-from flask import Blueprint, Response, abort, request
+from flask import Blueprint, Response, abort
 
+from service.web.answers import revalidated
 from service.web.context import services
 
 BLUEPRINT = Blueprint("wellknown", __name__, url_prefix="/.well-known/wenyin")
@@ -44,10 +45,4 @@ def _json(value: dict[str, Any]) -> bytes:
 
 
 def _public(content: bytes, media_type: str, max_age_s: int) -> Response:
-    response = Response(content, content_type=media_type)
-    response.headers["Cache-Control"] = f"public, max-age={max_age_s}"
-    # Public by nature: a page kept elsewhere may fetch them, too.
-    response.headers["Access-Control-Allow-Origin"] = "*"
-    response.add_etag()
-    response.make_conditional(request)
-    return response
+    return revalidated(Response(content, content_type=media_type), f"public, max-age={max_age_s}")

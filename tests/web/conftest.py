@@ -1,8 +1,25 @@
 from collections.abc import Iterator
+from typing import Any
 
 import pytest
 
-from tests.serving import Server, serving
+from tests.serving import Answer, Server, serving
+from tests.web.conformance import check_answer
+
+
+@pytest.fixture(scope="session", autouse=True)
+def _every_answer_is_as_described() -> Iterator[None]:
+    """Hold whatever these tests are answered against the service's description of itself."""
+    ask = Server.ask
+
+    def asked(self: Server, method: str, path: str, *rest: Any, **more: Any) -> Answer:
+        answer = ask(self, method, path, *rest, **more)
+        check_answer(method, path, answer.status, answer.headers, answer.body)
+        return answer
+
+    with pytest.MonkeyPatch.context() as patch:
+        patch.setattr(Server, "ask", asked)
+        yield
 
 
 @pytest.fixture(scope="session")
