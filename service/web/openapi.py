@@ -203,6 +203,6 @@ def _operation_paths() -> dict[str, Any]:
         "/metrics": get(
             "转换器的计数，Prometheus 文本格式",
             "metrics",
-            {"200": response("计数", text), **problems(403)},
+            {"200": response("计数", text), **problems(401, 403)},
         ),
     }

@@ -19,7 +19,7 @@ REFINED_CODES = (
     ),
     *("external-resource", "empty", "not-array", "bad-csv", "bad-header", "missing-sheet", "many-sheets"),
     *("orphan-row", "too-many-rows", "too-many-columns", "qr-too-dense", "claims-invalid", "too-many-pixels"),
-    *("bad-parameter", "template-unsafe", "render-limit"),
+    *("bad-parameter", "template-unsafe", "render-limit", "key-in-address"),
 )
 """Types of single errors that say more than their class; `docs/errors.md` explains each."""
 

@@ -13,7 +13,7 @@ from referencing.jsonschema import DRAFT202012
 
 from service.catalog import Catalog
 from service.web.openapi import build_openapi
-from service.web.openapi_parts import EVERYWHERE, problem_responses
+from service.web.openapi_parts import EVERYWHERE, HTML, problem_responses
 from tests.tables import TEMPLATES
 
 # What gunicorn and the framework add to anything.
@@ -26,7 +26,9 @@ _OF_HTTP = {
     "transfer-encoding",
     "accept-ranges",
 }
-_ANYWHERE = {403, 404, 405}
+# Where callers are told apart, and whatever the address.
+_ANYWHERE = {401, 403, 404, 405}
+_TO_SIGN_IN = 303
 
 
 @cache
@@ -73,11 +75,14 @@ def check_answer(method: str, path: str, status: int, headers: Mapping[str, str]
     """
     where = f"{method} {urlsplit(path).path[:60]} {status}"
     operation = operation_of(method, path)
-    if operation is None or (status in _ANYWHERE and str(status) not in operation["responses"]):
-        assert status in (*_ANYWHERE, 308, 413), f"{where}: no such operation is described"
-        if status == 308:
+    if operation is None or (
+        status in (*_ANYWHERE, _TO_SIGN_IN) and str(status) not in operation["responses"]
+    ):
+        assert status in (*_ANYWHERE, _TO_SIGN_IN, 308, 413), f"{where}: no such operation is described"
+        if status in (_TO_SIGN_IN, 308):
             return
         said = {**problem_responses()[f"Problem{status}"]}
+        said["content"] = {**HTML, **said["content"]}
     else:
         said = operation["responses"].get(str(status))
     assert said is not None, f"{where}: the status is not described"
