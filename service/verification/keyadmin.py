@@ -159,13 +159,23 @@ def give_development_certificate(folder: Path) -> None:
     Raises:
         ConfigError: The folder is broken.
     """
+    # A folder that others only read may lie where nothing can be locked.
+    if not _without_certificate(folder):
+        return
     with locked(folder):
-        content = read_folder(folder)
-        signing = {certificate.issuer.issuer_id for certificate in content.certificates}
-        for issuer in content.issuers:
-            if issuer.development and issuer.issuer_id not in signing:
-                with contextlib.suppress(OSError):
-                    _add_certificate(folder, issuer.issuer_id, china_today())
+        for issuer_id in _without_certificate(folder):
+            with contextlib.suppress(OSError):
+                _add_certificate(folder, issuer_id, china_today())
+
+
+def _without_certificate(folder: Path) -> list[str]:
+    content = read_folder(folder)
+    signing = {certificate.issuer.issuer_id for certificate in content.certificates}
+    return [
+        issuer.issuer_id
+        for issuer in content.issuers
+        if issuer.development and issuer.issuer_id not in signing
+    ]
 
 
 def rotate_key(folder: Path, issuer_id: str, today: date | None = None) -> str:

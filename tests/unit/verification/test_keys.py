@@ -21,6 +21,7 @@ from service.verification import (
     add_issuer,
     china_today,
     create_development_issuer,
+    give_development_certificate,
     mint_token,
     revoke_document,
     rotate_key,
@@ -380,3 +381,16 @@ def test_no_temporary_file_remains_when_a_write_fails(folder: Path, monkeypatch:
     with pytest.raises(OSError, match="disk full"):
         set_key_status(folder, KeyRing.load(folder).signing_key().kid.hex(), KeyStatus.RETIRED)
     assert sorted(path.name for path in folder.rglob("*")) == before
+
+
+def test_start_locks_no_folder_that_it_need_not_write(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    folder = tmp_path / "keys"
+    add_issuer(folder, "office", "示例市科学技术协会")
+
+    def refuse(*_arguments: object) -> None:
+        raise OSError("no locks on this file system")
+
+    monkeypatch.setattr("fcntl.flock", refuse)
+    give_development_certificate(folder)
