@@ -7,6 +7,7 @@ import json
 import re
 from collections.abc import Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass, field
+from datetime import date
 from typing import Any
 
 from service.errors import Fault
@@ -14,12 +15,14 @@ from service.model import TemplateSpec
 from service.pipeline.formview import CUSTOM, FormView, view
 from service.rules import Stages
 from service.schema import Field, compile_pattern, outline
+from service.verification import china_today
 
 _WHOLE = re.compile(r"-?[0-9]{1,18}")
 _NUMBER = re.compile(r"-?[0-9]{1,15}(\.[0-9]{1,15})?")
 _STEP = re.compile(r"0|[1-9][0-9]{0,5}")
 
 _DEPTH_LIMIT = 32
+_YEAR = "year"
 
 
 @dataclass(slots=True)
@@ -44,9 +47,14 @@ class Form:
         self.root = outline(spec.schema)
         self._rules = spec.rules
 
-    def blank(self) -> dict[str, Any]:
-        """Return what an empty form starts with: one row for each stage that a rule asks for."""
-        state: dict[str, Any] = {}
+    def blank(self, today: date | None = None) -> dict[str, Any]:
+        """Return what an empty form starts with: one row for each stage that a rule asks for, and the day.
+
+        Args:
+            today: Stands in each date that must be filled in, outside of lists and of what may be left out; its
+                year in each such whole number that is called ``year``. ``None`` is the day in Beijing.
+        """
+        state = _dated(self.root, today or china_today())
         for rule in self._rules:
             if isinstance(rule, Stages):
                 rows, _, key = rule.pointer.removeprefix("/").split("/")
@@ -189,6 +197,20 @@ def _read_text(asked: Field, text: str) -> Any:
             return text
     # A control of one line drops line breaks (HTML, value sanitization); one that grows must do the same.
     return text if asked.multiline else "".join(line.strip() for line in text.split("\n"))
+
+
+def _dated(asked: Field, today: date) -> dict[str, Any]:
+    state: dict[str, Any] = {}
+    for name, member in asked.members:
+        if not member.required:
+            continue
+        if member.kind == "date":
+            state[name] = today.isoformat()
+        elif member.kind == "whole" and name == _YEAR:
+            state[name] = today.year
+        elif member.kind == "object" and (below := _dated(member, today)):
+            state[name] = below
+    return state
 
 
 def _typed(asked: Field, value: Any) -> bool:

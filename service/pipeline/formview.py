@@ -11,10 +11,14 @@ from service.errors import Fault
 from service.rules import DataRule, WordLimit
 from service.schema import Field, word_count
 
+FIRST = "*"
+"""Where to go first in a form that nobody has begun: to the first field that must be filled in and is empty."""
+
 CUSTOM = "#"
 """What a list of choices sends when the value is filled in instead."""
 
 _LONE_SURROGATE = re.compile("[\ud800-\udfff]")
+_MOST_BESIDE = 5
 _LINE_CHARS = 38
 _MOST_LINES = 30
 
@@ -81,12 +85,24 @@ class Node:
         codes = [choice.text for choice in asked.choices if choice.text != choice.title]
         if self.quiet or any(code in asked.description for code in codes):
             return ""
-        return asked.description + ("每行写一个。" if asked.kind == "lines" else "")
+        said = (
+            asked.description.replace("填 true（是）", "请勾选")
+            if asked.kind == "flag"
+            else asked.description
+        )
+        return said + ("每行写一个。" if asked.kind == "lines" else "")
 
     @property
     def group(self) -> bool:
         """Whether it holds controls rather than being one."""
         return self.asked.kind in ("object", "rows")
+
+    @property
+    def listed(self) -> bool:
+        """Whether its choices are too many, or something stands for them, so that they drop down from a list."""
+        asked = self.asked
+        few = len(asked.choices) <= _MOST_BESIDE and not asked.custom and asked.default is None
+        return asked.kind == "choice" and (bool(self.text) or not few)
 
     @property
     def lines(self) -> int:
@@ -134,23 +150,30 @@ def view(
         rules: Rules of the template; limits on 字数 become counters.
         state: Data as `service.pipeline.form.Form.read` gives it, or any JSON value.
         faults: Each is shown at the control that its pointer leads nearest to.
-        focus: Pointer of where to go first; faults go before.
+        focus: Pointer of where to go first, or `FIRST`; faults go before.
     """
     root = _node(asked, state, "", needed=True)
     nodes = {node.pointer: node for node in root.walk()}
     for fault in faults:
         owner = _nearest(nodes, fault.pointer)
         message = fault.message.replace("，收到的是文字，请去掉双引号", "，请只填数字")
+        message = message.removeprefix("数据") if message.startswith("数据缺少必填项") else message
         owner.faults.append(message)
     summary = [(node, message) for node in nodes.values() for message in node.faults]
     for number, rule in enumerate(rules):
         if isinstance(rule, WordLimit):
             _count(root, nodes, rule, number)
-    target = summary[0][0] if summary else nodes.get(focus)
+    target = summary[0][0] if summary else _first_empty(root) if focus == FIRST else nodes.get(focus)
     if target is not None and target is not root:
         first = next((node for node in target.walk() if not node.group), target)
         first.focus = True
     return FormView(root, tuple(summary))
+
+
+def _first_empty(root: Node) -> Node | None:
+    return next(
+        (node for node in root.walk() if node.needed and not (node.group or node.text or node.picked)), None
+    )
 
 
 def _escaped(step: str) -> str:

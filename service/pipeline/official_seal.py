@@ -7,6 +7,7 @@ document is its token and its signature.
 
 import unicodedata
 from collections.abc import Iterator, Mapping, Sequence
+from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
@@ -23,6 +24,19 @@ _LOW_PT = 4.0 * _PT_PER_MM  # by how much name and date lie below the seal's cen
 _LINE_PT = 28.95  # GB/T 9704-2012 5.2.3: 22 lines in 225 mm
 _ASCENT, _DESCENT = 0.86, 0.12  # of a hanzi, in ems
 _LABEL_GAP_PT = 2.0 * _PT_PER_MM
+
+
+@dataclass(frozen=True, slots=True)
+class SealOffer:
+    """What can be said of the seal's picture before it is asked for.
+
+    Attributes:
+        issuer_name: Whose seal it is.
+        hindrance: Why it may not be laid over this document; empty where it may.
+    """
+
+    issuer_name: str
+    hindrance: str
 
 
 class SealProvider:
@@ -82,13 +96,31 @@ class SealProvider:
             )
         if spec.seal is None:
             raise SealUnavailable(f"“{spec.title}”没有盖章的位置，请去掉 seal 参数。")
-        unit = as_text(pick(data, spec.seal.unit))
-        if unit != issuer_name:
-            raise SealUnavailable(
-                f"署名“{unit}”（{spec.seal.unit}）与签发单位“{issuer_name}”不同，"
-                "不能加盖签发单位的印章图样；请改正署名，或去掉 seal 参数。"
-            )
+        if hindrance := _hindrance(spec.seal, data, issuer_name):
+            raise SealUnavailable(f"{hindrance}；请改正署名（{spec.seal.unit}），或去掉 seal 参数。")
         return picture
+
+    def offer(
+        self, spec: TemplateSpec, data: Mapping[str, Any], issuer_id: str, issuer_name: str
+    ) -> SealOffer | None:
+        """Return whether a picture may be asked for; ``None`` where there is none, or no place for it.
+
+        Args:
+            spec: The template.
+            data: Checked request data.
+            issuer_id: Who signs.
+            issuer_name: Its Chinese name.
+        """
+        if spec.seal is None or issuer_id not in self._pictures:
+            return None
+        return SealOffer(issuer_name, _hindrance(spec.seal, data, issuer_name))
+
+
+def _hindrance(rule: SealRule, data: Mapping[str, Any], issuer_name: str) -> str:
+    unit = as_text(pick(data, rule.unit))
+    if unit == issuer_name:
+        return ""
+    return f"署名“{unit}”与签发单位“{issuer_name}”不同，不能加盖签发单位的印章图样"
 
 
 def place_seal(rule: SealRule, data: Mapping[str, Any], picture: SealPicture, pdf: bytes) -> SealStamp:

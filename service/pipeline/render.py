@@ -30,7 +30,7 @@ from service.pipeline.contract import LoneSignature, squeezed
 from service.pipeline.faces import keep_blanks
 from service.pipeline.filling import Filled, fill
 from service.pipeline.naming import file_stem
-from service.pipeline.official_seal import SealProvider
+from service.pipeline.official_seal import SealOffer, SealProvider
 from service.pipeline.sealing import Sealed, Sealer
 from service.schema import Validator, code_point, parse_json
 from service.verification import KeyRing
@@ -126,6 +126,18 @@ class Renderer:
         geta = (on_missing_glyph or self._on_missing_glyph) == "geta"
         validator = self._validators[template_id]
         return validator.validate(value, has_glyph=self._has_glyph, geta=geta)
+
+    def seal_offer(self, template_id: str, body: bytes) -> SealOffer | None:
+        """Return whether the picture of the issuer's seal may be asked for over a document that renders.
+
+        Args:
+            template_id: Its template.
+            body: Its data.
+
+        Raises:
+            ServiceError: As `check`.
+        """
+        return self.sealer.offer(self.catalog.get(template_id), self.check(template_id, body).data)
 
     def parse(self, body: bytes) -> dict[str, Any]:
         """Parse strict JSON whose top level is an object.

@@ -25,7 +25,7 @@ from service.pdf.timestamp import TIME_STAMP_FAILED, StampRule
 from service.pipeline.contract import check_labels, check_layout, check_pages
 from service.pipeline.filling import Filled
 from service.pipeline.naming import as_text, pick
-from service.pipeline.official_seal import SealProvider, place_seal
+from service.pipeline.official_seal import SealOffer, SealProvider, place_seal
 from service.pipeline.whole import check_text
 from service.verification import (
     KeyRing,
@@ -130,6 +130,11 @@ class Sealer:
         if options.output is OutputFormat.DOCX:
             return None, [*warnings, "印章图样只盖在 PDF 上，docx 中没有。"]
         return picture, warnings
+
+    def offer(self, spec: TemplateSpec, data: Mapping[str, Any]) -> SealOffer | None:
+        """Return whether the picture of the issuer's seal may be asked for; see `SealProvider.offer`."""
+        issuer = self._keyring.signing_key(self._issuer).issuer
+        return self._pictures.offer(spec, data, issuer.issuer_id, issuer.name)
 
     def seal(
         self,

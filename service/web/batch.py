@@ -1,5 +1,6 @@
 """Many documents from one sheet: look at the rows as they were understood, then make them."""
 
+import base64
 from collections.abc import Sequence
 from contextlib import ExitStack, closing
 from dataclasses import dataclass
@@ -7,13 +8,14 @@ from dataclasses import dataclass
 from flask import Blueprint, Response, make_response, render_template, request, url_for
 
 from service.batch import BatchOptions, BatchPlan, SheetLimits, error_workbook, read_rows
-from service.errors import Fault, InvalidRequest, ServiceError
+from service.errors import Fault, InvalidRequest, RequestError, ServiceError
 from service.model import OutputFormat, TemplateSpec
 from service.pipeline.form import Form
 from service.pipeline.press import SheetSettings
 from service.pipeline.rows import WORKBOOK_TYPE, Preview, preview_rows
 from service.web.answers import content_disposition
 from service.web.api import uploaded_file
+from service.web.back import let_back_work
 from service.web.batches import batch_answer
 from service.web.context import services
 from service.web.origin import tell_origin
@@ -21,10 +23,26 @@ from service.web.upload import FORM_PARTS, controls, file_name
 
 BLUEPRINT = Blueprint("batch", __name__)
 BLUEPRINT.after_request(tell_origin)
+BLUEPRINT.after_request(let_back_work)
 
 _SHOWN = 200
 _NAME_SHOWN = 60
+# In Base64, together with the other fields, within the bound on a form's text.
+_KEPT_BYTES = 300_000
 _SETTINGS = frozenset({"/sheet", "/start_at", "/offset_mm"})
+
+
+@dataclass(frozen=True, slots=True)
+class _Given:
+    """A sheet and its name."""
+
+    name: str
+    content: bytes
+
+    @property
+    def kept(self) -> str:
+        """What the page brings along, so that a browser without scripts need not choose the file again."""
+        return base64.b64encode(self.content).decode() if len(self.content) <= _KEPT_BYTES else ""
 
 
 @dataclass(frozen=True, slots=True)
@@ -56,12 +74,13 @@ def batch(template_id: str) -> Response:
     spec = services().renderer.catalog.get(template_id)
     request.max_form_parts = FORM_PARTS
     verb = request.form.get("do", "look")
+    given = None
     with ExitStack() as stack:
         try:
-            content = uploaded_file()
+            given = _given()
             plan = stack.enter_context(closing(BatchPlan(services().renderer, template_id, _options(spec))))
             limits = SheetLimits.of_rows(services().settings.batch_http_rows_limit)
-            source = read_rows(content, spec, name=file_name(), limits=limits)
+            source = read_rows(given.content, spec, name=given.name, limits=limits)
             try:
                 plan.read(source)
             except InvalidRequest:
@@ -76,9 +95,25 @@ def batch(template_id: str) -> Response:
             if verb == "make" and len(plan) and (not failures or request.form.get("skip")):
                 stack.pop_all()
                 return batch_answer(plan, error_workbook(source, failures) if failures else b"")
-            return make_response(_page(spec, (), _look(spec, content, plan)))
+            return make_response(_page(spec, (), _look(spec, given, plan), given))
         except ServiceError as error:
-            return make_response(_page(spec, error.faults or (Fault("", error.type_code, str(error)),)))
+            faults = error.faults or (Fault("", error.type_code, str(error)),)
+            return make_response(_page(spec, faults, None, given))
+
+
+def _given() -> _Given:
+    """Return the chosen file; without one, the one that the page has kept.
+
+    Raises:
+        ServiceError: There is neither, or what came with the page is no file.
+    """
+    kept = request.form.get("kept", "")
+    if not kept or file_name():
+        return _Given(file_name(), uploaded_file())
+    try:
+        return _Given(request.form.get("kept_name", ""), base64.b64decode(kept, validate=True))
+    except ValueError as error:
+        raise RequestError("页面里的文件已损坏，请重新选择。") from error
 
 
 def _options(spec: TemplateSpec) -> BatchOptions:
@@ -100,9 +135,9 @@ def _options(spec: TemplateSpec) -> BatchOptions:
     )
 
 
-def _look(spec: TemplateSpec, content: bytes, plan: BatchPlan) -> _Look:
+def _look(spec: TemplateSpec, given: _Given, plan: BatchPlan) -> _Look:
     limit = services().settings.batch_http_rows_limit
-    table = preview_rows(content, spec, name=file_name(), content_type="", rows_limit=limit)
+    table = preview_rows(given.content, spec, name=given.name, content_type="", rows_limit=limit)
     refused = [(refusal.row.line, refusal.faults) for refusal in plan.refusals]
     return _Look(table, len(plan), refused, plan.warnings[:_SHOWN])
 
@@ -113,7 +148,12 @@ def _attached(content: bytes, name: str, kind: str) -> Response:
     return response
 
 
-def _page(spec: TemplateSpec, faults: Sequence[Fault] = (), look: _Look | None = None) -> str:
+def _page(
+    spec: TemplateSpec,
+    faults: Sequence[Fault] = (),
+    look: _Look | None = None,
+    given: _Given | None = None,
+) -> str:
     return render_template(
         "batch.html",
         spec=spec,
@@ -123,6 +163,8 @@ def _page(spec: TemplateSpec, faults: Sequence[Fault] = (), look: _Look | None =
         faults=faults,
         look=look,
         shown=_SHOWN,
-        name=file_name()[:_NAME_SHOWN],
+        name=(given.name if given else file_name())[:_NAME_SHOWN],
+        kept=given.kept if given else "",
+        kept_name=given.name if given else "",
         workbook=url_for("api.get_workbook", template_id=spec.template_id),
     )

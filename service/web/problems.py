@@ -17,6 +17,8 @@ MEDIA_TYPE = "application/problem+json"
 _DETAIL = 2_000
 _PAGE_PATHS = ("/V/", "/verify", "/fill/", "/upload/", "/batch/", "/docs", "/sign")
 
+_PROGRAM_PATHS = ("/v1/", "/.well-known/")
+_HTTP_TITLES = {404: "网址有误", 405: "不支持的请求方法", 415: "不支持的内容类型"}
 HTTP_PROBLEMS = {
     400: ("bad-request", "请求格式有误。"),
     404: ("not-found", "没有这个地址。"),
@@ -78,7 +80,7 @@ def _on_http_exception(error: HTTPException) -> Response:
         return _on_service_error(TooLarge("请求内容超过大小上限，请减小后重试。"))
     status = error.code or 500
     code, detail = HTTP_PROBLEMS.get(status, (f"http-{status}", "请求无法处理。"))
-    response = _answer(_body(code, HTTPStatus(status).phrase, status, detail))
+    response = _answer(_body(code, _HTTP_TITLES.get(status, RequestError.title), status, detail))
     for key, value in error.get_headers():
         if key.lower() in ("allow", "location", "retry-after", "www-authenticate"):
             response.headers[key] = value
@@ -110,8 +112,11 @@ def _answer(body: dict[str, Any]) -> Response:
 
 
 def is_page() -> bool:
-    """Whether a person is to read the answer."""
-    return (request.path == "/" or request.path.startswith(_PAGE_PATHS)) and wants_html()
+    """Whether a person is to read the answer: on a page, or where a browser asks for what is not there."""
+    if request.path == "/" or request.path.startswith(_PAGE_PATHS):
+        return wants_html()
+    lost = request.url_rule is None and not request.path.startswith(_PROGRAM_PATHS)
+    return lost and "text/html" in request.headers.get("Accept", "")
 
 
 def wants_html() -> bool:

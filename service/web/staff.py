@@ -14,9 +14,10 @@ from flask import Blueprint, Response, make_response, redirect, render_template,
 from service.errors import Fault, RequestError, ServiceError, TooLarge
 from service.model import Deadline, OutputFormat, RenderedDocument, RenderOptions, TemplateSpec
 from service.pipeline.form import Form
-from service.pipeline.formview import FormView
+from service.pipeline.formview import FIRST, FormView
 from service.pipeline.pictures import PAGES_SHOWN, page_pictures
 from service.web.answers import document_answer
+from service.web.back import let_back_work
 from service.web.clients import client_gone
 from service.web.context import services
 from service.web.guard import permitted
@@ -25,12 +26,14 @@ from service.web.origin import tell_origin
 BLUEPRINT = Blueprint("staff", __name__)
 
 _OUTPUTS = {output.value: output for output in OutputFormat}
+_WITH_SEAL = frozenset({OutputFormat.PDF, OutputFormat.BUNDLE})
 _COVER_AGE_S = 31_536_000
 # Percent-encoded, a Chinese character takes three times its bytes.
 _ENCODED = 3
 
 
 BLUEPRINT.after_request(tell_origin)
+BLUEPRINT.after_request(let_back_work)
 
 
 @BLUEPRINT.get("/")
@@ -62,7 +65,7 @@ def blank_form(template_id: str) -> str:
     form = Form(spec)
     if "sample" in request.args:
         return _form_page(spec, form.view(json.loads(spec.sample)), given=True)
-    return _form_page(spec, form.view(form.blank()))
+    return _form_page(spec, form.view(form.blank(), focus=FIRST))
 
 
 @BLUEPRINT.post("/fill/<template_id>")
@@ -98,8 +101,10 @@ def answer_data(
         first: Page from which a preview begins, from 1.
     """
     output = _OUTPUTS.get(verb)
+    sealed = output in _WITH_SEAL and bool(request.form.get("seal"))
+    options = RenderOptions(output or OutputFormat.PDF, draft=output is None, seal=sealed)
     try:
-        document = _render(spec, body, RenderOptions(output or OutputFormat.PDF, draft=output is None))
+        document = _render(spec, body, options)
     except ServiceError as error:
         # An answer to "is this right?" is an answer; only what is our own failure has its status.
         own = error.http_status >= HTTPStatus.TOO_MANY_REQUESTS
@@ -123,9 +128,14 @@ def _render(spec: TemplateSpec, body: bytes, options: RenderOptions) -> Rendered
 
 
 def _form_with_faults(spec: TemplateSpec, state: Any, error: ServiceError) -> str:
-    faults: Sequence[Fault] = error.faults or (Fault("", error.type_code, str(error)),)
+    faults: Sequence[Fault] = error.faults or (Fault("", error.type_code, _as_on_the_page(str(error))),)
     retry_s = None if isinstance(error, RequestError) else error.retry_after_s
     return faulty_form(spec, state, faults, retry_s)
+
+
+def _as_on_the_page(message: str) -> str:
+    """Name what the reader ticked instead of the parameter that a program sends."""
+    return message.replace("去掉 seal 参数", "在预览页不勾选印章图样")
 
 
 def faulty_form(spec: TemplateSpec, state: Any, faults: Sequence[Fault], retry_s: int | None = None) -> str:
@@ -156,4 +166,5 @@ def _preview_page(spec: TemplateSpec, body: bytes, document: RenderedDocument, f
         before=max(1, first - PAGES_SHOWN) if first > 1 else 0,
         following=following if following <= document.pages else 0,
         data=body.decode(),
+        seal=services().renderer.seal_offer(spec.template_id, body),
     )

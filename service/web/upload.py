@@ -11,12 +11,14 @@ from service.pipeline.form import Form
 from service.pipeline.formview import Node
 from service.pipeline.intake import take_in
 from service.web.api import uploaded_file
+from service.web.back import let_back_work
 from service.web.context import services
 from service.web.origin import tell_origin
 from service.web.staff import answer_data, faulty_form
 
 BLUEPRINT = Blueprint("upload", __name__)
 BLUEPRINT.after_request(tell_origin)
+BLUEPRINT.after_request(let_back_work)
 
 _NAME_SHOWN = 60
 FORM_PARTS = 60

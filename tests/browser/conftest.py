@@ -8,6 +8,7 @@ from typing import Any
 import pytest
 from playwright.sync_api import Browser, Page, sync_playwright
 
+from templates.authoring.sample_seal import draw
 from tests.serving import Server, serving
 
 ARTIFACTS = Path(__file__).resolve().parent.parent.parent / "artifacts" / "browser"
@@ -26,7 +27,11 @@ ARGUMENTS = [
 
 @pytest.fixture(scope="session")
 def server(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Server]:
-    with serving(tmp_path_factory.mktemp("browser"), converters="2") as running:
+    folder = tmp_path_factory.mktemp("browser")
+    seals = folder / "seals"
+    seals.mkdir()
+    draw("文印开发试用").save(seals / "dev.png")
+    with serving(folder, converters="2", seal_dir=str(seals)) as running:
         yield running
 
 

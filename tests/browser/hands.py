@@ -1,5 +1,6 @@
 """What a person does with a form: type in, tick, add rows, press buttons."""
 
+from pathlib import Path
 from typing import Any
 
 from playwright.sync_api import Page
@@ -54,6 +55,13 @@ def press(page: Page, words: str) -> None:
 def preview(page: Page) -> None:
     press(page, "预览")
     page.wait_for_selector(".pages img")
+
+
+def shot(page: Page, path: Path) -> None:
+    """Picture the whole page as it reads, with what sticks to the window's edge at its own place."""
+    page.evaluate("scrollTo(0, document.documentElement.scrollHeight)")
+    page.screenshot(path=path, full_page=True)
+    page.evaluate("scrollTo(0, 0)")
 
 
 def shown_text(page: Page, selector: str = "main") -> str:

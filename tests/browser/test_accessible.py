@@ -14,6 +14,7 @@ from service.bootstrap import Services
 from service.model import Verdict, VerdictCode
 from service.verification import wording
 from service.web.app import create_app
+from tests.browser.hands import shot
 
 pytestmark = [pytest.mark.browser, pytest.mark.libreoffice]
 CODES = list(VerdictCode)
@@ -98,7 +99,7 @@ def test_nothing_serious_is_found_at_any_width(
         assert faults(opened) == [], width
         assert opened.evaluate("document.documentElement.scrollWidth") <= width
         if path == f"/V/{SEVERAL}":
-            opened.screenshot(path=artifacts / f"several-{width}.png", full_page=True)
+            shot(opened, artifacts / f"several-{width}.png")
 
 
 def test_axe_would_find_something(opened: Page, address: str) -> None:

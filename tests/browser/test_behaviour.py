@@ -1,16 +1,25 @@
 """What could go wrong at the desk: double clicks, reloads, hostile text, other sites, small screens, no mouse."""
 
+import base64
+import io
 import json
+import os
 import random
+import signal
+import zipfile
 from pathlib import Path
 from typing import Any
 
 import pytest
 from axe_playwright_python.sync_playwright import Axe
+from PIL import Image
 from playwright.sync_api import Browser, Page, expect
 
+from service.isolation.process import descendants
+from service.pdf import render_pages
 from service.schema import word_count
-from tests.browser.hands import press, preview, type_in
+from tests.browser.conftest import watched
+from tests.browser.hands import press, preview, shot, type_in
 from tests.browser.test_forms import fixture
 from tests.conftest import FIXTURES
 from tests.printed import Printed
@@ -28,6 +37,7 @@ def asked(server: Server, route: str) -> int:
     )
 
 
+@pytest.mark.fault("U5")
 def test_no_reload_back_or_double_click_loses_or_doubles_anything(js_page: Page, server: Server) -> None:
     page, data = js_page, fixture("plan-form", "minimal")
     page.goto(server.url + FILL)
@@ -50,13 +60,86 @@ def test_no_reload_back_or_double_click_loses_or_doubles_anything(js_page: Page,
         page.locator("button:has-text('只要 PDF')").dblclick()
     page.wait_for_selector("text=已下载")
     assert len(taken) == 1
-    # A reload of the preview asks nothing and shows what was typed.
+    # A reload of the preview asks nothing and shows what was typed; so does one before it is there.
+    page.reload()
+    expect(page.locator('[name="/host/name"]')).to_have_value("云州市䶮科技馆")
+    press(page, "预览")
     page.reload()
     expect(page.locator('[name="/host/name"]')).to_have_value("云州市䶮科技馆")
     press(page, "清除草稿")
     expect(page.locator('[name="/host/name"]')).to_have_value("")
     page.reload()
     expect(page.locator('[name="/host/name"]')).to_have_value("")
+
+
+@pytest.mark.fault("U5")
+def test_without_scripts_back_and_reload_are_harmless(browser: Browser, server: Server) -> None:
+    with watched(browser, server, java_script_enabled=False) as page:
+        page.goto(f"{server.url}/fill/notice")
+        type_in(page, fixture("notice", "minimal"))
+        page.fill('[name="/title"]', "关于甲的通知")
+        preview(page)
+        # The address as it was typed into; then a page that answered a form.
+        page.go_back(wait_until="commit")
+        expect(page.locator('[name="/title"]')).to_have_value("关于甲的通知")
+        press(page, "添加一项")
+        page.wait_for_selector('[id="f/body/1"]')
+        page.fill('[name="/title"]', "关于乙的通知")
+        preview(page)
+        page.go_back(wait_until="commit")
+        expect(page.locator('[name="/title"]')).to_have_value("关于乙的通知")
+        assert page.input_value('[name="/body/0/text"]') == fixture("notice", "minimal")["body"][0]["text"]
+        preview(page)
+        before = asked(server, "/fill/<template_id>")
+        page.reload()
+        page.wait_for_selector(".pages img")
+        assert asked(server, "/fill/<template_id>") == before + 1
+        ids = []
+        for _ in range(2):
+            with page.expect_download() as waiting:
+                press(page, "只要 PDF")
+            said = server.upload("/v1/verify", "x.pdf", Path(waiting.value.path()).read_bytes()).json
+            assert said["claims"]["title"] == "关于乙的通知"
+            ids.append(said["document_id"])
+        assert ids[0] == ids[1]
+        assert page.locator(".pages img").count() == 1
+
+
+def test_the_seal_is_offered_where_it_may_be_and_never_on_a_draft(
+    page: Page, server: Server, artifacts: Path
+) -> None:
+    page.goto(f"{server.url}/fill/notice")
+    type_in(page, fixture("notice", "minimal"))
+    preview(page)
+    assert "与签发单位“文印开发试用签发者（仅供试用，不具效力）”不同" in page.inner_text(".seal")
+    assert page.locator("[name=seal]").count() == 0
+    press(page, "返回修改")
+    page.fill('[name="/issuer"]', "文印开发试用签发者（仅供试用，不具效力）")
+    preview(page)
+    shot(page, artifacts / "preview-seal.png")
+    assert "不是电子印章" in page.inner_text(".seal")
+    drawn = page.get_attribute(".pages img", "src") or ""
+    assert not red(base64.b64decode(drawn.partition(",")[2]))
+    for ticked in (False, True):
+        page.locator("[name=seal]").set_checked(ticked)
+        with page.expect_download() as waiting:
+            press(page, "只要 PDF")
+        pdf = Path(waiting.value.path()).read_bytes()
+        assert red(png_of(pdf)) is ticked
+        assert server.upload("/v1/verify", "x.pdf", pdf).json["verdict"] == "EXACT"
+
+
+def red(picture: bytes) -> bool:
+    """Whether there is a seal's red in a picture."""
+    with Image.open(io.BytesIO(picture)) as opened:
+        pixels = opened.convert("RGB").resize((300, 424)).tobytes()
+    return any(r > 180 and g < 120 and b < 120 for r, g, b in zip(*[iter(pixels)] * 3, strict=True))
+
+
+def png_of(pdf: bytes) -> bytes:
+    made = io.BytesIO()
+    next(iter(render_pages(pdf, 72, grey=False))).save(made, "PNG")
+    return made.getvalue()
 
 
 def test_lines_pasted_into_a_paragraph_become_paragraphs(js_page: Page, server: Server) -> None:
@@ -118,6 +201,7 @@ def longest(schema: dict[str, Any], node: dict[str, Any]) -> Any:
     return None if "format" in node else (HOSTILE + "䶮" + "长" * 5000)[: node.get("maxLength", 60)]
 
 
+@pytest.mark.fault("U3")
 def test_text_is_text_in_every_field_at_its_longest(
     js_page: Page, server: Server, tmp_path: Path, artifacts: Path
 ) -> None:
@@ -138,7 +222,7 @@ def test_text_is_text_in_every_field_at_its_longest(
     page.goto(f"{server.url}/upload/plan-form")
     page.set_input_files("#file", tmp_path / f"{HOSTILE}.json")
     preview(page)
-    page.screenshot(path=artifacts / "preview-longest.png", full_page=True)
+    shot(page, artifacts / "preview-longest.png")
     with page.expect_download() as waiting:
         press(page, "只要 PDF")
     printed = "".join(Printed(Path(waiting.value.path()).read_bytes()).text.split())
@@ -146,7 +230,7 @@ def test_text_is_text_in_every_field_at_its_longest(
     assert printed.count("䶮") >= 60
     press(page, "返回修改")
     page.wait_for_selector("form.fill")
-    page.screenshot(path=artifacts / "form-longest.png", full_page=True)
+    shot(page, artifacts / "form-longest.png")
     assert page.input_value('[name="/event/name"]') == data["event"]["name"]
     assert page.input_value('[name="/activities/2/body"]') == data["activities"][2]["body"]
     assert page.locator("main img").count() == 0
@@ -214,6 +298,7 @@ PAGES = (
 )
 
 
+@pytest.mark.fault("U8")
 def test_no_page_has_a_serious_fault_of_access(js_page: Page, server: Server, artifacts: Path) -> None:
     page = js_page
 
@@ -223,7 +308,7 @@ def test_no_page_has_a_serious_fault_of_access(js_page: Page, server: Server, ar
         for width in (320, 512):
             page.set_viewport_size({"width": width, "height": 700})
             assert page.evaluate("document.documentElement.scrollWidth") <= width, what
-        page.screenshot(path=artifacts / f"narrow-{what}.png", full_page=True)
+        shot(page, artifacts / f"narrow-{what}.png")
         page.set_viewport_size({"width": 1280, "height": 720})
 
     for number, address in enumerate(PAGES):
@@ -243,10 +328,14 @@ def test_no_page_has_a_serious_fault_of_access(js_page: Page, server: Server, ar
     judge("preview")
 
 
+@pytest.mark.fault("U8")
 def test_keyboard_alone_leads_to_the_document(js_page: Page, server: Server) -> None:
     page, data = js_page, fixture("summary-report", "minimal")
     page.goto(f"{server.url}/fill/summary-report")
-    reached = []
+    # It begins at the first field that is empty; what stands before it is a step back.
+    assert page.locator(":focus").get_attribute("name") == "/campaign/name"
+    page.keyboard.press("Shift+Tab")
+    reached = [page.locator(":focus").get_attribute("name")]
     for _ in range(80):
         page.keyboard.press("Tab")
         name = page.evaluate("document.activeElement.name || ''")
@@ -276,17 +365,44 @@ def test_pages_are_light(js_page: Page, server: Server) -> None:
     assert len(sizes) >= 3
 
 
-def test_a_service_that_stops_and_comes_back_loses_nothing(browser: Browser, tmp_path: Path) -> None:
+@pytest.mark.fault("U6")
+def test_a_service_that_stops_and_comes_back_loses_nothing(
+    browser: Browser, tmp_path: Path, artifacts: Path
+) -> None:
     settings = {"port": str(free_port()), "converters": "1", "workers": "1"}
+    rows = [{"title": "没有写完的通知"}, *[fixture("notice", "minimal")] * 3]
+    (tmp_path / "通知.json").write_text(json.dumps(rows), "utf-8")
     context = browser.new_context(locale="zh-CN")
-    page = context.new_page()
-    (tmp_path / "first").mkdir()
-    with serving(tmp_path / "first", **settings) as server:
+    page, batch = context.new_page(), context.new_page()
+    with serving(tmp_path, **settings) as server:
         page.goto(server.url + FILL)
         type_in(page, fixture("plan-form", "minimal"))
+        batch.goto(f"{server.url}/batch/notice")
+        batch.set_input_files("#file", tmp_path / "通知.json")
+        batch.wait_for_selector("#look")
+        # A converter that stands still keeps the batch half made: the faulty row is told, the others wait.
+        os.kill(converter_of(server), signal.SIGSTOP)
+        press(batch, "生成 3 份")
+        expect(batch.locator(".status")).to_contain_text("已完成 0 / 4", timeout=60_000)
+        server.kill()
+    expect(batch.locator(".status")).to_contain_text("连接中断", timeout=60_000)
+    shot(batch, artifacts / "batch-interrupted.png")
     press(page, "预览")
     page.wait_for_selector("text=没有连上服务")
-    (tmp_path / "second").mkdir()
-    with serving(tmp_path / "second", **settings):
+    # The batch is made by itself, whole, of the same numbers; the form takes one press.
+    with batch.expect_download(timeout=180_000) as waiting, serving(tmp_path, **settings) as server:
         preview(page)
+        batch.wait_for_selector("text=已下载", timeout=180_000)
+        asked = server.post_json("/v1/documents/notice", fixture("notice", "minimal"))
+    with zipfile.ZipFile(waiting.value.path()) as made:
+        items = json.loads(made.read("report.json"))["items"]
+    assert [item["document_id"] for item in items] == ["", *[asked.headers["x-document-id"]] * 3]
     context.close()
+
+
+def converter_of(server: Server) -> int:
+    return next(
+        pid
+        for pid in descendants(server.process.pid)
+        if b"service.convert.server" in Path(f"/proc/{pid}/cmdline").read_bytes()
+    )

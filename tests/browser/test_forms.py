@@ -11,7 +11,7 @@ from playwright.sync_api import Page, expect
 
 from service.catalog import load_template
 from service.sheets import fill_in_workbook
-from tests.browser.hands import press, preview, type_in
+from tests.browser.hands import press, preview, shot, type_in
 from tests.conftest import FIXTURES, ROOT
 from tests.serving import Server
 
@@ -46,6 +46,7 @@ def document_ids(server: Server) -> dict[str, str]:
     return found
 
 
+@pytest.mark.fault("U1", "U7")
 @pytest.mark.parametrize("template", TITLES)
 def test_a_form_becomes_the_document_that_the_api_makes_of_the_same_data(
     page: Page, server: Server, artifacts: Path, template: str, document_ids: dict[str, str]
@@ -54,9 +55,9 @@ def test_a_form_becomes_the_document_that_the_api_makes_of_the_same_data(
     page.goto(server.url)
     page.click(f'.card:has(h2:text-is("{TITLES[template]}")) >> text=填写')
     type_in(page, data)
-    page.screenshot(path=artifacts / f"form-{template}.png", full_page=True)
+    shot(page, artifacts / f"form-{template}.png")
     preview(page)
-    page.screenshot(path=artifacts / f"preview-{template}.png", full_page=True)
+    shot(page, artifacts / f"preview-{template}.png")
     assert "草稿" in page.inner_text("main")
     assert page.locator(".pages img").evaluate_all(
         "all => all.every(i => i.complete && i.naturalWidth > 500)"
@@ -88,6 +89,7 @@ def data_file(server: Server, folder: Path, template: str, kind: str) -> Path:
     return path
 
 
+@pytest.mark.fault("U1", "U7")
 @pytest.mark.parametrize(("number", "template"), list(enumerate(TITLES)))
 def test_a_file_is_previewed_changed_and_taken_away(
     page: Page, server: Server, tmp_path: Path, number: int, template: str, document_ids: dict[str, str]
@@ -112,6 +114,7 @@ def test_a_file_is_previewed_changed_and_taken_away(
     assert verdict["document_id"] == document_ids[template]
 
 
+@pytest.mark.fault("U2")
 def test_faults_stand_beside_their_fields_and_nothing_typed_is_lost(
     page: Page, server: Server, artifacts: Path
 ) -> None:
@@ -124,7 +127,7 @@ def test_faults_stand_beside_their_fields_and_nothing_typed_is_lost(
     page.fill('[name="/host/name"]', "")
     press(page, "预览")
     page.wait_for_selector(".faults")
-    page.screenshot(path=artifacts / "form-faults.png", full_page=True)
+    shot(page, artifacts / "form-faults.png")
     assert "4 处要改" in page.inner_text("#faults-head")
     assert page.inner_text('[id="f/contact/mobile-fault"]').startswith("「主办单位联系人」「手机」")
     assert "应为整数，请只填数字" in page.inner_text('[id="f/campaign/year-fault"]')
@@ -168,6 +171,7 @@ def test_rows_are_added_moved_and_removed(page: Page, server: Server) -> None:
     assert page.input_value('[name="/annexes/0/body/1/text"]') == "二"
 
 
+@pytest.mark.fault("U2")
 @pytest.mark.parametrize("name", ["坏.json", "<img src=x onerror=alert(1)>.json"])
 def test_a_file_that_cannot_be_read_is_named_and_kept(
     page: Page, server: Server, artifacts: Path, tmp_path: Path, name: str
@@ -177,7 +181,7 @@ def test_a_file_that_cannot_be_read_is_named_and_kept(
     page.set_input_files("#file", tmp_path / name)
     press(page, "预览")
     page.wait_for_selector(".faults")
-    page.screenshot(path=artifacts / "upload-faults.png", full_page=True)
+    shot(page, artifacts / "upload-faults.png")
     assert name in page.inner_text("#faults-head")
     assert "第 1 行" in page.inner_text(".faults")
     press(page, "预览")

@@ -18,6 +18,7 @@ from service.verification import (
     verify_url,
 )
 from service.verification.fulltext import pack_text
+from tests.browser.hands import shot
 from tests.conftest import FIXTURES
 from tests.serving import Server
 from tests.unit.verification.helpers import payload_of, sign
@@ -68,7 +69,7 @@ def test_page_is_one_file_with_its_own_policy(page: Page, server: Server, url: s
         assert "JavaScript" in page.inner_text("noscript")
         return
     assert judge(page, url) == "CLAIMS_ONLY"
-    page.screenshot(path=artifacts / "offline.png", full_page=True)
+    shot(page, artifacts / "offline.png")
 
 
 def test_saved_page_shows_what_was_signed(saved: Page, url: str, artifacts: Path) -> None:
@@ -84,7 +85,7 @@ def test_saved_page_shows_what_was_signed(saved: Page, url: str, artifacts: Path
     ):
         assert words in text
     assert saved.evaluate("document.documentElement.scrollWidth") <= 360
-    saved.screenshot(path=artifacts / "offline-360.png", full_page=True)
+    shot(saved, artifacts / "offline-360.png")
 
 
 def test_saved_page_shows_the_text_that_a_code_carries(saved: Page, server: Server, url: str) -> None:

@@ -6,6 +6,7 @@ from pathlib import Path
 import pytest
 from playwright.sync_api import Page
 
+from tests.browser.hands import shot
 from tests.serving import Server
 
 pytestmark = [pytest.mark.browser, pytest.mark.libreoffice]
@@ -24,7 +25,7 @@ def test_the_code_opens_a_page_that_says_who_issued_it(
 ) -> None:
     _, url, data = document
     page.goto(url)
-    page.screenshot(path=artifacts / "verdict.png", full_page=True)
+    shot(page, artifacts / "verdict.png")
     text = page.inner_text("main")
     for words in (
         "验证码真实",
@@ -37,7 +38,7 @@ def test_the_code_opens_a_page_that_says_who_issued_it(
     assert "开发试用" in page.inner_text("[role=note]")
     assert "年" in text
     page.set_viewport_size({"width": 320, "height": 700})
-    page.screenshot(path=artifacts / "verdict-320.png", full_page=True)
+    shot(page, artifacts / "verdict-320.png")
     assert page.evaluate("document.documentElement.scrollWidth") <= 320
 
 
@@ -46,7 +47,7 @@ def test_one_digit_changed_says_not_ours(
 ) -> None:
     _, url, data = document
     page.goto(url[:-1] + str((int(url[-1]) + 1) % 10))
-    page.screenshot(path=artifacts / "verdict-forged.png", full_page=True)
+    shot(page, artifacts / "verdict-forged.png")
     text = page.inner_text("main")
     assert "非本系统签发" in text
     assert data["doc_no"] not in text
@@ -58,11 +59,11 @@ def test_an_uploaded_file_is_judged_on_the_page(
     (tmp_path / "通知.pdf").write_bytes(document[0])
     page.goto(server.url)
     page.click("text=核验文件")
-    page.screenshot(path=artifacts / "verify.png", full_page=True)
+    shot(page, artifacts / "verify.png")
     page.set_input_files("#file", tmp_path / "通知.pdf")
     page.click("button")
     page.wait_for_selector(".verdict")
-    page.screenshot(path=artifacts / "verdict-upload.png", full_page=True)
+    shot(page, artifacts / "verdict-upload.png")
     assert "文件与签发时完全一致" in page.inner_text("main")
     assert "签发时的文字" in page.inner_text("main")
 
@@ -74,4 +75,4 @@ def test_api_description_is_shown_without_any_other_host(page: Page, server: Ser
         assert '"openapi":"3.1.0"' in page.inner_text("body")
         return
     page.wait_for_selector("text=生成通知")
-    page.screenshot(path=artifacts / "docs.png", full_page=True)
+    shot(page, artifacts / "docs.png")

@@ -7,8 +7,11 @@
   const DAY_MS = 86400000;
   const NDJSON = "application/x-ndjson";
   const GONE = "没有连上服务。所填内容都还在，请稍后再按一次。";
+  const LONGEST_PAUSE_MS = 15000;
+  const NOT_NOW = [429, 502, 503, 504];
   let form = null; /* the page as it was before the preview */
   let busy = false;
+  let making = null; /* what stops the batch that is being made */
 
   const find = (selector, root = document) => root.querySelector(selector);
   const all = (selector, root = document) => [...root.querySelectorAll(selector)];
@@ -77,6 +80,7 @@
     const name = nameIn(answer.headers.get("Content-Disposition") || "");
     const begun = Date.now();
     const meter = find(".meter");
+    find(".failed").replaceChildren();
     const reader = answer.body.pipeThrough(new TextDecoderStream()).getReader();
     const pieces = [];
     let [rest, done, kind] = ["", 0, ""];
@@ -108,9 +112,60 @@
       download(new Blob(pieces, { type: kind }), name);
       say(`已下载：${name}`);
     } catch (error) {
-      say(error instanceof TypeError ? `连接中断时已做到第 ${done} 份。选好的文件还在，请再按一次“生成”。` : error.message);
+      /* A connection that broke, and not what the service said. */
+      if (error instanceof TypeError) throw Object.assign(error, { done });
+      if (error.name === "AbortError") throw error;
+      say(error.message);
     } finally {
       meter.hidden = true;
+    }
+  }
+
+  function pause(ms, signal) {
+    return new Promise((resolve, reject) => {
+      const over = setTimeout(resolve, ms);
+      signal.addEventListener("abort", () => { clearTimeout(over); reject(signal.reason); }, { once: true });
+    });
+  }
+
+  async function comeBack(address, signal) {
+    for (let ms = 1000; ; ms = Math.min(ms * 2, LONGEST_PAUSE_MS)) {
+      await pause(ms, signal);
+      try {
+        const answer = await fetch(address, { method: "HEAD", cache: "no-store", signal });
+        if (!NOT_NOW.includes(answer.status)) return;
+      } catch (error) {
+        if (signal.aborted) throw error;
+      }
+    }
+  }
+
+  /* A batch whose connection breaks is made again as soon as the service answers: the same rows are the same files. */
+  async function make(sender, entries) {
+    const stop = find("[data-stop]", sender);
+    making = new AbortController();
+    const { signal } = making;
+    stop.hidden = false;
+    try {
+      for (let refused = 0; ;) {
+        try {
+          return await send(sender, entries, signal);
+        } catch (error) {
+          if (signal.aborted) throw error;
+          /* Not sent to a service that answers: so it is with a file that was changed after it was chosen. */
+          refused = error.done === undefined && !error.later ? refused + 1 : 0;
+          if (refused > 1) throw error;
+          say(`连接中断${error.done ? `，已做到第 ${error.done} 份` : ""}。服务恢复后自动从头再做，编号和二维码不变；请不要关闭这一页，也不用再按按钮。`);
+          await comeBack(sender.getAttribute("action"), signal);
+          say("服务已恢复，正在重新生成…");
+        }
+      }
+    } catch (error) {
+      if (!signal.aborted) throw error;
+      return say("已停止。选好的文件还在，可以再按“生成”。");
+    } finally {
+      making = null;
+      stop.hidden = true;
     }
   }
 
@@ -121,6 +176,8 @@
 
   function swap(page, { top }) {
     const fresh = document.importNode(page.getElementById("main"), true);
+    /* A parsed page takes what is for browsers without scripts for its own. */
+    all("noscript", fresh).forEach((part) => part.remove());
     const chosen = find("input[type=file]", main());
     const again = find("input[type=file]", fresh);
     /* The choice of a file survives a page that says what is wrong with it. */
@@ -146,6 +203,9 @@
     } else if (shown && !preview) {
       form = null;
       history.replaceState(null, "", shown.getAttribute("action"));
+    } else if (!find("form", page)) {
+      /* What was judged is gone with a reload; the way back leads to the choice of a file. */
+      history.pushState(null, "", "#result");
     }
     const move = typed && shown && !preview && !find(".faults", page);
     swap(page, { top: !move });
@@ -167,7 +227,7 @@
     return undefined;
   }
 
-  async function send(sender, entries) {
+  async function send(sender, entries, signal) {
     const holdsFile = sender.enctype === "multipart/form-data";
     let body = entries;
     if (!holdsFile) {
@@ -175,7 +235,8 @@
       entries.forEach((value, name) => body.append(name, value));
     }
     const accept = entries.get("do") === "make" ? `${NDJSON}, text/html;q=0.5` : "text/html";
-    const answer = await fetch(sender.getAttribute("action"), { method: "POST", body, headers: { Accept: accept } });
+    const answer = await fetch(sender.getAttribute("action"), { method: "POST", body, headers: { Accept: accept }, cache: "no-store", signal });
+    if (signal && NOT_NOW.includes(answer.status)) throw Object.assign(new TypeError(), { later: true });
     if ((answer.headers.get("Content-Type") || "").startsWith(NDJSON)) return follow(answer);
     if (answer.status === 401) return turnedAway(await answer.text());
     const disposition = answer.headers.get("Content-Disposition") || "";
@@ -194,9 +255,9 @@
     if (name) entries.append(name, value);
     busy = true;
     main().setAttribute("aria-busy", "true");
-    if (!/^(add|remove|up|down|edit)/.test(value)) say(value === "look" ? "正在查看，请稍候…" : "正在生成，请稍候…");
+    if (!/^(add|remove|up|down|edit)/.test(value)) say(sender.dataset.busy || (value === "look" ? "正在查看，请稍候…" : "正在生成，请稍候…"));
     try {
-      await send(sender, entries);
+      await (value === "make" ? make : send)(sender, entries);
     } catch {
       /* A browser does not send a file that was changed after it was chosen. */
       const chosen = find("input[type=file]", sender);
@@ -230,7 +291,7 @@
     const sender = event.target;
     if (!sender.matches("form.fill, form.take, form.upload[data-smooth]")) return;
     event.preventDefault();
-    const button = event.submitter || find("button[name]", sender);
+    const button = event.submitter || find("button", sender);
     if (sender.matches(".take") && button.value === "edit" && form) return history.back();
     submit(sender, button.name, button.value);
     return undefined;
@@ -269,6 +330,7 @@
   });
 
   document.addEventListener("click", (event) => {
+    if (event.target.closest("[data-stop]") && making) making.abort();
     const clear = event.target.closest("[data-clear]");
     if (!clear) return;
     const kept = clear.closest("form");
@@ -277,6 +339,9 @@
     drafts.clear(kept.dataset.draft);
     location.assign(kept.getAttribute("action"));
   });
+
+  /* The chosen sheet is gone with the page. */
+  window.addEventListener("beforeunload", (event) => { if (making) event.preventDefault(); });
 
   window.addEventListener("popstate", () => {
     if (!form || location.hash) return location.reload();

@@ -1,6 +1,7 @@
 """Data to form and back: nothing is lost, nothing is made up."""
 
 import json
+from datetime import date
 from pathlib import Path
 from typing import Any
 
@@ -9,12 +10,13 @@ import pytest
 from service.catalog import load_template
 from service.errors import Fault
 from service.pipeline.form import Form
-from service.pipeline.formview import CUSTOM, FormView
+from service.pipeline.formview import CUSTOM, FIRST, FormView
 from service.schema import outline
 from tests.conftest import FIXTURES, ROOT
 
 TEMPLATES = ROOT / "templates" / "docx"
 NAMES = ("notice", "plan-form", "summary-report", "commendation", "plaque-labels")
+TODAY = date(2026, 5, 8)
 DATA = [
     path
     for name in NAMES
@@ -55,13 +57,24 @@ def test_data_goes_through_the_form_unchanged(path: Path) -> None:
 
 def test_an_empty_form_asks_for_every_field_of_one_row() -> None:
     made = form("plan-form")
-    state = made.blank()
+    state = made.blank(TODAY)
     assert [row["stage"] for row in state["activities"]] == [1, 2, 3]
     empty = json.loads(made.submission(state))
     assert empty["activities"] == [{"stage": 1}]
     assert "organizer" not in empty
     assert empty["contact"] == {}
     assert made.tidied(state)["activities"] == state["activities"]
+
+
+def test_an_empty_form_has_the_day_in_it_where_a_day_must_be() -> None:
+    plan, notice, labels = (form(name).blank(TODAY) for name in ("plan-form", "notice", "plaque-labels"))
+    assert plan["campaign"] == {"year": 2026}
+    assert plan["submitted_on"] == "2026-05-08"
+    assert notice == {"issued_on": "2026-05-08"}
+    assert labels == {}
+    made = form("plan-form")
+    focused = [node.pointer for node in made.view(plan, focus=FIRST).root.walk() if node.focus]
+    assert focused == ["/campaign/name"]
 
 
 def test_empty_rows_go_behind_the_others_so_that_faults_find_their_place() -> None:
