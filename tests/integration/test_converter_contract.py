@@ -2,7 +2,6 @@
 
 import io
 import re
-import socket
 import subprocess
 import sys
 import threading
@@ -20,7 +19,7 @@ from service.errors import ConversionCancelled, ConversionTimeout, UnsafeArchive
 from service.model import Deadline
 from service.pdf import pdf_text, picture_sizes
 from tests.documents import docx, grey_png, nested_tables, paragraph, plain, slow
-from tests.engines import CANARY, FONTS, convert, engine, plan, wait_until
+from tests.engines import CANARY, FONTS, Listener, convert, engine, plan, wait_until
 
 pytestmark = pytest.mark.libreoffice
 
@@ -138,40 +137,13 @@ def test_cancelled_document_is_given_up_at_once_and_the_next_is_fine(converter: 
     wait_until(lambda: not converter.state().active, 10, "nothing runs any more")
 
 
-class Listener:
-    """Counts who connects."""
-
-    def __init__(self) -> None:
-        self.socket = socket.create_server(("127.0.0.1", 0))
-        self.connections = 0
-        threading.Thread(target=self._count, daemon=True).start()
-
-    @property
-    def port(self) -> int:
-        return int(self.socket.getsockname()[1])
-
-    def _count(self) -> None:
-        while True:
-            try:
-                connection, _ = self.socket.accept()
-            except OSError:
-                return
-            self.connections += 1
-            connection.close()
-
-    def close(self) -> None:
-        self.socket.shutdown(socket.SHUT_RDWR)
-        self.socket.close()
-
-
 @pytest.mark.fault("C10", "T10")
 def test_outside_pictures_are_not_fetched_and_the_embedded_one_is_kept(
     converter: Converter, tmp_path: Path
 ) -> None:
     local = Path("/usr/share/icons/hicolor")
     local = next(iter(local.rglob("*.png")), tmp_path / "x.png")
-    listener = Listener()
-    try:
+    with Listener() as listener:
         for linked in (local.as_uri(), f"file://127.0.0.1/{local}", "\\\\127.0.0.1\\share\\x.png"):
             hostile = canary_docx(
                 FONTS, linked_url=f"http://127.0.0.1:{listener.port}/x.png", linked_file=linked
@@ -180,8 +152,6 @@ def test_outside_pictures_are_not_fetched_and_the_embedded_one_is_kept(
             assert picture_sizes(pdf) == [(CANARY_IMAGE_PX, CANARY_IMAGE_PX)]
             assert squeezed(pdf).count(CANARY_TEXT) == len(FONTS)
         assert listener.connections == 0
-    finally:
-        listener.close()
 
 
 PROBE = """

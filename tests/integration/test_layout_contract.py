@@ -202,7 +202,7 @@ def test_code_and_seal_line_belong_to_page_one(convert_docx: Convert) -> None:
     assert "首页没有印出“单位盖章：”" in judged(convert_docx, pushed, data)
 
 
-@pytest.mark.fault("C15")
+@pytest.mark.fault("C15", "C7")
 def test_too_many_pages_name_the_longest_field(convert_docx: Convert) -> None:
     spec = replace(spec_of("notice"), pages=replace(spec_of("notice").pages, maximum=1))
     data = data_of("notice", "minimal", body=[{"level": 0, "text": TEXT * 30}])

@@ -165,7 +165,7 @@ def test_three_hundred_among_kills_and_documents_that_never_end(tmp_path: Path) 
         assert state.active == state.queued == 0
 
 
-@pytest.mark.fault("C2")
+@pytest.mark.fault("C2", "C7")
 def test_stopped_child_is_504_at_the_deadline_and_neighbours_do_not_notice(tmp_path: Path) -> None:
     with engine(tmp_path) as made, running(convert, made, slow(), 2.5) as hanging:
         stopped = busy_child(made)
