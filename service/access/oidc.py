@@ -149,10 +149,16 @@ class UrlKeys:
     Args:
         url: Of the JWK Set; checked by the settings.
         fetch: Gets the bytes.
+        clock: Monotonic seconds.
     """
 
-    def __init__(self, url: str, fetch: Callable[[str], bytes] | None = None) -> None:
-        self._url, self._fetch = url, fetch or _get
+    def __init__(
+        self,
+        url: str,
+        fetch: Callable[[str], bytes] | None = None,
+        clock: Callable[[], float] = time.monotonic,
+    ) -> None:
+        self._url, self._fetch, self._clock = url, fetch or _get, clock
         self._lock = threading.Lock()
         self._keys: KeySet | None = None
         self._tried_s = float("-inf")
@@ -168,7 +174,7 @@ class UrlKeys:
             IdentityUnavailable: They never could be fetched.
         """
         with self._lock:
-            now_s = time.monotonic()
+            now_s = self._clock()
             wanted = fresh or now_s - self._got_s > _MAX_AGE_S
             if wanted and now_s - self._tried_s > _BETWEEN_S:
                 self._tried_s = now_s
@@ -182,7 +188,7 @@ class UrlKeys:
     def _renew(self) -> None:
         try:
             self._keys = key_set(self._fetch(self._url))
-            self._got_s = time.monotonic()
+            self._got_s = self._clock()
         except (OSError, ValueError, AttributeError) as error:
             _LOG.error("取不到身份服务的公钥", url=self._url, reason=type(error).__name__)
 

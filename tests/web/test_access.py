@@ -4,7 +4,9 @@ import json
 import re
 from collections.abc import Iterator
 from datetime import date, timedelta
+from html import escape as plain_escape
 from pathlib import Path
+from urllib.parse import urlencode
 
 import pytest
 
@@ -36,6 +38,11 @@ SCOPES = {
     "metrics": ["metrics"],
     "stranger": ["template:*", "issuer:another", "batch"],
 }
+
+
+def escape(text: str) -> str:
+    """As it stands in an attribute of our pages."""
+    return plain_escape(text).replace("&#x27;", "&#39;").replace("&quot;", "&#34;")
 
 
 class Guarded:
@@ -228,3 +235,93 @@ def test_unknown_and_wrong_keys_are_refused_alike(guarded: Guarded) -> None:
 def test_a_large_body_without_a_key_hears_why(guarded: Guarded) -> None:
     answer = guarded.ask("POST", NOTICE, "", b"x" * 6_000_000, **{"Content-Type": "application/json"})
     refused(answer, 401, "unauthenticated")
+
+
+FORM = {"Content-Type": "application/x-www-form-urlencoded", "Accept": "text/html"}
+
+
+def enter(guarded: Guarded, key: str, wanted: str = "/fill/notice", kept: str = "", **headers: str) -> Answer:
+    body = urlencode({"key": guarded.keys.get(key, key), "next": wanted, "kept": kept}).encode()
+    return guarded.server.ask("POST", "/signin", body, {**FORM, **headers})
+
+
+def test_a_page_leads_to_the_sign_in_page_and_back(guarded: Guarded) -> None:
+    asked = guarded.ask("GET", "/fill/notice?sample=1", Accept="text/html")
+    assert (asked.status, asked.headers["location"]) == (303, "/signin?next=/fill/notice?sample%3D1")
+    assert "/fill/notice?sample=1" in guarded.ask("GET", asked.headers["location"]).body.decode()
+    answer = enter(guarded, "notice", "/fill/notice?sample=1")
+    assert (answer.status, answer.headers["location"]) == (303, "/fill/notice?sample=1")
+    cookie = answer.headers["set-cookie"]
+    assert {"HttpOnly", "SameSite=Strict", "Path=/", "Max-Age=28800"} <= set(cookie.split("; "))
+    assert "Secure" not in cookie
+    shown = guarded.ask("GET", "/fill/notice", Cookie=cookie.partition(";")[0], Accept="text/html")
+    assert shown.status == 200
+    # The cookie may do what its key may, in the interface as well.
+    got = {"Cookie": cookie.partition(";")[0], "Content-Type": "application/json"}
+    assert guarded.ask("POST", NOTICE, "", MINIMAL, **got).status == 200
+    assert guarded.ask("POST", "/v1/documents/commendation", "", b"{}", **got).status == 403
+    # A program is told, not led.
+    refused(guarded.ask("GET", "/fill/notice", Accept="application/json"), 401, "unauthenticated")
+    assert guarded.ask("GET", "/fill/notice", "wrong", Accept="text/html").status == 401
+
+
+@pytest.mark.parametrize("origin", ["https://v.example.cn", "http://v.example.cn"])
+def test_the_cookie_is_for_https_alone_where_the_browser_uses_it(guarded: Guarded, origin: str) -> None:
+    host = origin.partition("//")[2]
+    cookie = enter(guarded, "notice", Origin=origin, Host=host).headers["set-cookie"]
+    assert ("Secure" in cookie) is origin.startswith("https")
+
+
+@pytest.mark.parametrize(
+    "wanted",
+    [
+        "https://evil.example.com/",
+        "//evil.example.com",
+        "/\\evil.example.com",
+        "/\t/evil.example.com",
+        "\n//evil.example.com",
+        "javascript:alert(1)",
+        "evil",
+        "/signout",
+        "/一",
+        "/" + "x" * 3000,
+        "",
+    ],
+)
+def test_nobody_is_led_elsewhere(guarded: Guarded, wanted: str) -> None:
+    assert enter(guarded, "notice", wanted).headers["location"] == "/"
+    page = guarded.ask("GET", f"/signin?{urlencode({'next': wanted})}", Accept="text/html").body.decode()
+    assert 'name="next" value="/"' in page
+
+
+@pytest.mark.fault("U4")
+@pytest.mark.parametrize("path", ["/signin", "/signout", "/fill/notice"])
+def test_another_site_signs_nobody_in_or_out(guarded: Guarded, path: str) -> None:
+    for said in (
+        {"Sec-Fetch-Site": "cross-site"},
+        {"Origin": "https://evil.example.com"},
+        {"Origin": "null"},
+    ):
+        answer = guarded.server.ask("POST", path, b"key=x", {**FORM, **said})
+        assert (answer.status, "set-cookie" in answer.headers) == (403, False)
+
+
+def test_a_form_that_was_kept_comes_back_as_text(guarded: Guarded) -> None:
+    sent = urlencode({"/title": "<script>alert(1)</script>\r\n\"'&", "do": "edit"})
+    turned = guarded.server.ask("POST", "/fill/notice", sent.encode(), FORM)
+    assert (turned.status, turned.headers["www-authenticate"]) == (401, 'Bearer realm="wenyin"')
+    assert escape(sent) in turned.body.decode()
+    page = enter(guarded, "notice", kept=sent)
+    assert (page.status, "set-cookie" in page.headers) == (200, True)
+    text = page.body.decode()
+    assert "<script>" not in text
+    assert "&lt;script&gt;alert(1)&lt;/script&gt;" in text
+    refused_page = enter(guarded, "wrong", kept=sent)
+    assert (refused_page.status, "set-cookie" in refused_page.headers) == (401, False)
+    assert escape(sent) in refused_page.body.decode()
+
+
+def test_signing_out_takes_the_cookie_back(guarded: Guarded) -> None:
+    answer = guarded.server.ask("POST", "/signout", b"", FORM)
+    assert (answer.status, answer.headers["location"]) == (303, "/signin")
+    assert "Max-Age=0" in answer.headers["set-cookie"]
