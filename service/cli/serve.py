@@ -23,6 +23,7 @@ from service.bootstrap import (
 )
 from service.cli.logs import GunicornLogger, configure_logging
 from service.cli.output import report_errors
+from service.cli.refusals import is_refusal, refuse
 from service.errors import ServiceError
 from service.isolation.memory import settle_before_fork, use_one_heap
 from service.isolation.workspace import Workspace
@@ -98,6 +99,12 @@ class _Worker(ThreadWorker):  # type: ignore[misc]
             super().set_accept_enabled(False)
             for listener in self.sockets:
                 listener.close()
+
+    def handle_error(self, req: Any, client: Any, addr: Any, exc: BaseException) -> None:
+        if is_refusal(exc):
+            refuse(client, exc)
+        else:
+            super().handle_error(req, client, addr, exc)
 
     def _ends(self) -> bool:
         return not self.alive and self.app.stop.has_begun()
