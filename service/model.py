@@ -73,9 +73,14 @@ class RenderOptions:
     on_missing_glyph: OnMissingGlyph | None = None
 
     @property
+    def has_pdf(self) -> bool:
+        """Whether a PDF is handed out."""
+        return self.output is not OutputFormat.DOCX
+
+    @property
     def is_signed(self) -> bool:
         """Whether there is a PDF and it is signed."""
-        return self.signed and not self.draft and self.output is not OutputFormat.DOCX
+        return self.signed and not self.draft and self.has_pdf
 
 
 @dataclass(frozen=True, slots=True)

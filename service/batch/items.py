@@ -7,7 +7,14 @@ from dataclasses import asdict, dataclass, field
 from decimal import Decimal
 from typing import Any, Literal
 
-from service.model import OutputFormat, RenderOptions, TemplateSpec
+from service.model import (
+    MissingGlyph,
+    OnMissingGlyph,
+    OutputFormat,
+    RenderOptions,
+    Submission,
+    TemplateSpec,
+)
 from service.pipeline.press import SheetSettings
 
 EXTENSIONS = {OutputFormat.PDF: "pdf", OutputFormat.DOCX: "docx", OutputFormat.BUNDLE: "zip"}
@@ -23,6 +30,8 @@ class BatchOptions:
     Attributes:
         output: Form of each document or part.
         draft: Mark everything as 草稿.
+        seal: Lay the issuer's seal picture over each PDF, as `RenderOptions` says.
+        on_missing_glyph: See `RenderOptions`.
         skip: Leave faulty items out and make the others; otherwise one fault refuses the whole batch.
         merge: All in one PDF.
         sheets: For labels.
@@ -37,11 +46,13 @@ class BatchOptions:
     sheets: SheetSettings = field(default_factory=SheetSettings)
     shard: int = 0
     shards: int = 1
+    seal: bool = False
+    on_missing_glyph: OnMissingGlyph | None = None
 
     @property
     def for_each(self) -> RenderOptions:
         """What is asked of each document or part."""
-        return RenderOptions(self.output, self.draft, signed=not self.merge)
+        return RenderOptions(self.output, self.draft, self.seal, not self.merge, self.on_missing_glyph)
 
 
 @dataclass(frozen=True, slots=True)
@@ -54,6 +65,7 @@ class Item:
         item_id: Hex digest of template, version and data: the same item has it in every run.
         data: Checked values.
         warnings: What was mended while checking, or looks odd.
+        missing: What 〓 stands for in the data.
     """
 
     index: int
@@ -61,6 +73,12 @@ class Item:
     item_id: str
     data: Mapping[str, Any]
     warnings: tuple[str, ...] = ()
+    missing: tuple[MissingGlyph, ...] = ()
+
+    @property
+    def submission(self) -> Submission:
+        """What is handed to the renderer."""
+        return Submission(self.data, self.warnings, self.missing)
 
 
 @dataclass(frozen=True, slots=True)
@@ -132,15 +150,16 @@ class PieceResult:
     files: tuple[tuple[str, bytes], ...] = ()
 
 
-def item_id(spec: TemplateSpec, data: Mapping[str, Any], *, draft: bool) -> str:
+def item_id(spec: TemplateSpec, data: Mapping[str, Any], *, draft: bool, seal: bool = False) -> str:
     """Return the id of an item.
 
     Args:
         spec: Its template.
         data: Checked values.
         draft: Whether it is made as a draft.
+        seal: Whether it bears the picture of a seal.
     """
-    text = canonical_json([spec.sha256, spec.version, draft, data])
+    text = canonical_json([spec.sha256, spec.version, draft, data, *(["seal"] if seal else [])])
     return hashlib.sha256(text.encode()).hexdigest()
 
 

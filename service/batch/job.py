@@ -7,7 +7,7 @@ import tempfile
 import threading
 import time
 import zipfile
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Iterator, Mapping, Sequence
 from dataclasses import dataclass, field
 from pathlib import Path
 from typing import IO
@@ -17,11 +17,14 @@ from service.batch.plan import BatchPlan, Refusal
 from service.batch.pools import Pool
 from service.batch.run import Run
 from service.batch.store import Store
-from service.errors import StorageFailed
+from service.errors import Fault, StorageFailed
 from service.pdf.join import PdfJoiner
+from service.sheets import RowSource
 
 _ZIP_DATE = (1980, 1, 1, 0, 0, 0)
 _WHOLE = {".pdf", ".zip"}
+FAULTY_ROWS = "有问题的行.xlsx"
+"""Name of the workbook of rows to be mended and sent again."""
 
 
 @dataclass(slots=True)
@@ -98,6 +101,36 @@ class Target:
             raise StorageFailed(f"无法写入 {self.whole}：{error.strerror}。", detail=repr(error)) from error
         self.store.put(_mark(plan.key), b"")
         self.store.remove(names)
+
+    def keep_faulty(
+        self,
+        draw: Callable[[RowSource, Mapping[int, Sequence[Fault]]], bytes],
+        source: RowSource,
+        job: "BatchJob",
+    ) -> str:
+        """Put a workbook of the rows that failed beside the results; remove an older one where none did.
+
+        Args:
+            draw: Makes the workbook.
+            source: Where the rows came from.
+            job: Has come to its end.
+
+        Returns:
+            Where it is; empty where no row failed.
+
+        Raises:
+            StorageFailed: It cannot be written.
+        """
+        name = FAULTY_ROWS if job.shard == 0 else f"{job.shard}-{FAULTY_ROWS}"
+        store = self.store
+        if self.whole is not None:
+            store, name = Store(str(self.whole.parent)), f"{self.whole.stem}-{name}"
+        if not job.failures:
+            if store.exists(name):
+                store.remove([name])
+            return ""
+        store.put(name, draw(source, job.failures))
+        return f"{store.url}/{name}"
 
     def _pack(self, target: IO[bytes], names: dict[str, None]) -> None:
         with zipfile.ZipFile(target, "w", zipfile.ZIP_STORED) as archive:
@@ -188,13 +221,19 @@ class BatchJob:
         target: Where it goes.
         resume: Make only what is missing.
         shard: For the name of the log.
+
+    Attributes:
+        tally: How far it is.
+        shard: As given.
+        failures: What is wrong with each row that was not made.
     """
 
     def __init__(self, plan: BatchPlan, target: Target, *, resume: bool, shard: int = 0) -> None:
         self._plan = plan
         self._target = target
         self._resume = resume
-        self._shard = shard
+        self.shard = shard
+        self.failures: dict[int, tuple[Fault, ...]] = plan.faults_by_row if shard == 0 else {}
         self._stopped = threading.Event()
         self.tally = Tally(plan.total + len(plan.refusals) if shard == 0 else plan.total)
 
@@ -220,14 +259,14 @@ class BatchJob:
         """
         self._target.store.sweep()
         present = self._target.store.list() if self._resume else set()
-        log = ResultLog(self._target.store, self._shard, resume=self._resume)
+        log = ResultLog(self._target.store, self.shard, resume=self._resume)
 
         def settle(result: ItemResult) -> None:
             log.add(result)
             report(result)
 
         try:
-            if self._shard == 0:
+            if self.shard == 0:
                 for refusal in self._plan.refusals:
                     self.tally.failed += 1
                     settle(refused(refusal))
@@ -273,6 +312,7 @@ class BatchJob:
                 self.tally.done += 1
             else:
                 self.tally.failed += 1
+                self.failures[result.row] = (Fault("", result.code, result.message),)
             settle(result)
 
 

@@ -8,16 +8,16 @@ import hashlib
 import re
 from array import array
 from collections.abc import Iterable, Iterator, Mapping, Sequence
-from dataclasses import dataclass, replace
+from dataclasses import asdict, dataclass, replace
 from itertools import chain, islice, repeat
 from typing import Any
 
 from service.batch.items import BatchOptions, Item, Piece, canonical_json, item_id, part_name
 from service.batch.spool import Spool
-from service.errors import Fault, InvalidRequest, ServiceError
+from service.errors import Fault, InvalidRequest, RequestError, SealUnavailable, ServiceError
 from service.fill import award_name
 from service.labels import Geometry, check_start, geometry_of, overflow_of
-from service.model import BatchRow, OutputFormat, Submission
+from service.model import BatchRow, MissingGlyph, OutputFormat, Submission
 from service.pipeline.naming import file_stem
 from service.pipeline.render import Renderer
 from service.sheets import located
@@ -25,8 +25,8 @@ from service.sheets import located
 SHEETS_PER_PART = 20
 """Sheets of labels that are laid out in one conversion and go into one file."""
 
-DOCUMENTS_PER_PIECE = 10
-"""Documents that one worker makes one after the other before it says so."""
+DOCUMENTS_PER_PIECE = 25
+"""Documents that are converted at once, and that one worker makes before it says so."""
 
 _DIGEST_BYTES = 32
 _MOST_WARNINGS = 1_000
@@ -65,6 +65,7 @@ class BatchPlan:
     Raises:
         UnknownTemplate: There is no such template.
         InvalidRequest: The settings of the sheets are wrong, or do not go with the template.
+        SealUnavailable: The template has no place for a seal.
     """
 
     def __init__(
@@ -75,6 +76,8 @@ class BatchPlan:
         sizes: Sequence[int] = (DOCUMENTS_PER_PIECE,),
     ) -> None:
         self.spec = renderer.catalog.get(template_id)
+        if options.seal and self.spec.seal is None:
+            raise SealUnavailable(f"“{self.spec.title}”没有盖章的位置，请去掉 seal 参数。")
         self.refusals: list[Refusal] = []
         self.warnings: list[str] = []
         self._renderer = renderer
@@ -133,26 +136,32 @@ class BatchPlan:
         try:
             checked = self._checked(row)
             faults: Sequence[Fault] = ()
-        except InvalidRequest as error:
+        except RequestError as error:
             faults = error.faults or [Fault("", error.type_code, str(error))]
         if found := located(row, faults):
             self.refusals.append(Refusal(row, found))
             return
         data = checked.data
-        number = bytes.fromhex(item_id(self.spec, data, draft=self.options.draft))
+        options = self.options
+        number = bytes.fromhex(item_id(self.spec, data, draft=options.draft, seal=options.seal))
         self._warn_of_duplicate(data, number, row)
-        self._spool.add({"data": data, "warnings": checked.warnings})
+        missing = [asdict(glyph) for glyph in checked.missing]
+        self._spool.add({"data": data, "warnings": checked.warnings, "missing": missing})
         self._ids += number
         self._indices.append(row.index)
         self._lines.append(row.line)
-        if self.options.sheets.sort == "postcode":
+        if options.sheets.sort == "postcode":
             self._postcodes.append(str(data.get("postcode") or "~"))
 
     def _checked(self, row: BatchRow) -> Submission:
+        geta = self.options.on_missing_glyph
         if not self.is_labels:
-            return self._renderer.validate(self.spec.template_id, row.data)
+            checked = self._renderer.validate(self.spec.template_id, row.data, geta)
+            if self.options.seal:
+                self._renderer.sealer.picture_for(self.spec, checked, self.options.for_each)
+            return checked
         try:
-            found = self._renderer.validate(self.spec.template_id, {"labels": [row.data]})
+            found = self._renderer.validate(self.spec.template_id, {"labels": [row.data]}, geta)
         except InvalidRequest as error:
             faults = [_alone(item) for item in error.faults]
             raise InvalidRequest(str(error), faults=faults) from error
@@ -160,7 +169,7 @@ class BatchPlan:
         overflow = overflow_of(label, self._geometry, award_name, draft=self.options.draft)
         if overflow:
             raise InvalidRequest(overflow.message, faults=[overflow])
-        return Submission(label, found.warnings)
+        return Submission(label, found.warnings, found.missing)
 
     def _warn_of_duplicate(self, data: Mapping[str, Any], number: bytes, row: BatchRow) -> None:
         keys = {"内容": number}
@@ -196,6 +205,10 @@ class BatchPlan:
             digest.hex(),
             kept["data"],
             tuple(kept["warnings"]),
+            tuple(
+                MissingGlyph(glyph["pointer"], glyph["character"], tuple(glyph["positions"]))
+                for glyph in kept["missing"]
+            ),
         )
 
     def pieces(self) -> Iterator[Piece]:

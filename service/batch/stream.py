@@ -15,7 +15,7 @@ import structlog
 
 from service import errors
 from service.batch.items import ItemResult, PieceResult
-from service.batch.job import join_parts, refused
+from service.batch.job import FAULTY_ROWS, join_parts, refused
 from service.batch.plan import BatchPlan
 from service.batch.pools import ThreadPool
 from service.batch.run import Run
@@ -32,8 +32,6 @@ _ZIP_DATE = (1980, 1, 1, 0, 0, 0)
 _IN_MEMORY_BYTES = 1 << 20
 _CHUNK_BYTES = 3 << 16  # a multiple of 3, so that Base64 pieces join
 _REPORT = "report.json"
-FAULTY_ROWS = "有问题的行.xlsx"
-"""Name of the workbook of rows to be mended and sent again."""
 
 
 class BatchStream:

@@ -8,7 +8,7 @@ from service.batch.items import Item, ItemResult, Piece, PieceResult
 from service.batch.store import Store
 from service.convert import Cancelled
 from service.errors import ConversionCancelled, ServiceError, WorkerLost
-from service.model import Deadline, OutputFormat, RenderedDocument, RenderOptions, Submission
+from service.model import Deadline, OutputFormat, RenderedDocument, RenderOptions
 from service.pipeline.press import SheetPress
 from service.pipeline.render import Renderer
 
@@ -106,10 +106,17 @@ class Workbench:
 
     def _documents(self, piece: Piece, cancelled: Cancelled | None) -> Iterator[_Made]:
         options = piece.options.for_each
+        together = self._renderer.render_items(
+            piece.template_id,
+            [item.submission for item in piece.items],
+            self._timeout_s,
+            options,
+            cancelled=cancelled,
+        )
         for item, name in zip(piece.items, piece.names, strict=True):
             begun_s = time.perf_counter()
             try:
-                document = self._document(piece.template_id, item, options, cancelled)
+                document = next(together) or self._document(piece.template_id, item, options, cancelled)
             except ConversionCancelled:
                 raise
             except ServiceError as error:
@@ -125,7 +132,7 @@ class Workbench:
             try:
                 return self._renderer.render_item(
                     template_id,
-                    Submission(item.data, item.warnings),
+                    item.submission,
                     Deadline.after(self._timeout_s),
                     options,
                     cancelled=cancelled,

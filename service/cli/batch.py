@@ -25,6 +25,7 @@ from service.batch import (
     ProcessPool,
     RowSource,
     SheetLimits,
+    error_workbook,
     plan_batch,
     read_rows,
 )
@@ -32,7 +33,7 @@ from service.batch.job import BatchJob, Target
 from service.bootstrap import open_services, open_worker, start_host
 from service.cli.output import report_errors
 from service.errors import ExitCode
-from service.model import OutputFormat, TemplateSpec
+from service.model import OnMissingGlyph, OutputFormat, TemplateSpec
 from service.pipeline.press import SheetSettings
 from service.settings import Settings
 
@@ -70,6 +71,14 @@ def _executor(_context: click.Context, _parameter: click.Parameter, text: str) -
 )
 @click.option("--draft", is_flag=True, help="草稿：加水印，二维码标明草稿，不加数字签名")
 @click.option(
+    "--seal", is_flag=True, help="在每份 PDF 的署名和日期上盖签发单位的印章图样（须配置 WENYIN_SEAL_DIR）"
+)
+@click.option(
+    "--on-missing-glyph",
+    type=click.Choice(["error", "geta"]),
+    help="没有字体能印出的字：error 视为出错，geta 印成〓并提醒；默认由 WENYIN_ON_MISSING_GLYPH 决定",
+)
+@click.option(
     "--on-error", type=click.Choice(["abort", "skip"]), default="abort", help="有错的行：全部不做，或跳过"
 )
 @click.option("--resume", is_flag=True, help="接着上一次做，只做缺少的")
@@ -91,6 +100,8 @@ def batch(
     output: str,
     output_format: str,
     draft: bool,
+    seal: bool,
+    on_missing_glyph: OnMissingGlyph | None,
     on_error: str,
     resume: bool,
     shard: tuple[int, int],
@@ -101,7 +112,6 @@ def batch(
 
     退出码：0 全部成功；2 用法错误；3 数据有误，或有几项失败；130 被中断，可用 --resume 接着做。
     """
-    settings = Settings.from_env()
     target = Target(output)
     if target.merges and output_format != "pdf":
         raise click.UsageError("合并成一个 .pdf 时，--format 只能是 pdf。")
@@ -114,7 +124,16 @@ def batch(
         target.merges,
         _sheet_settings(**sheet),
         *shard,
+        seal=seal,
+        on_missing_glyph=on_missing_glyph,
     )
+    sys.exit(_work(template, rows, target, options, executor, resume=resume))
+
+
+def _work(
+    template: str, rows: str, target: Target, options: BatchOptions, executor: str, *, resume: bool
+) -> int:
+    settings = Settings.from_env()
     with contextlib.ExitStack() as stack:
         host = start_host(settings) if executor == "local" else None
         if host:
@@ -122,7 +141,8 @@ def batch(
         services = stack.enter_context(open_services(settings, with_converter=host is not None, host=host))
         spec = services.catalog.get(template)
         content, name = stack.enter_context(_content(rows))
-        plan = plan_batch(services.renderer, template, _source(content, name, spec, settings), options)
+        source = _source(content, name, spec, settings)
+        plan = plan_batch(services.renderer, template, source, options)
         stack.callback(plan.close)
         pool: Pool
         if host:
@@ -134,7 +154,19 @@ def batch(
             address = executor.removeprefix(_DASK)
             pool = DaskPool(address, open_worker, target.store.url, settings.timeout_s)
         stack.callback(pool.close)
-        sys.exit(_run(BatchJob(plan, target, resume=resume, shard=shard[0]), plan, pool))
+        job = BatchJob(plan, target, resume=resume, shard=options.shard)
+        code = _run(job, plan, pool)
+        # What was not looked at because of an interruption is not faulty.
+        if not job.stopped and (kept := target.keep_faulty(error_workbook, source, job)):
+            _tell_of_faulty(kept)
+        return code
+
+
+def _tell_of_faulty(place: str) -> None:
+    if sys.stdout.isatty():
+        click.echo(f"有问题的行和原因在 {place}，改正后可直接再提交。")
+    else:
+        _say("faulty_rows", file=place)
 
 
 def _sheet_settings(

@@ -2,21 +2,16 @@
 
 import hashlib
 import json
-import time
-from collections.abc import Callable, Iterator
-from contextlib import contextmanager
-from dataclasses import asdict, dataclass, field, replace
+from collections.abc import Callable, Iterator, Sequence
+from dataclasses import asdict, dataclass
 from functools import partial
 from typing import Any
 from urllib.parse import urlsplit
 
-import structlog
-
 from service.archive import write_docx
-from service.carry import carry_lines
 from service.catalog import Catalog
 from service.convert import Cancelled, Converter, Priority
-from service.errors import ConverterUnavailable, TextLost
+from service.errors import ConversionCancelled, ConverterUnavailable, ServiceError
 from service.model import (
     Deadline,
     MissingGlyph,
@@ -25,33 +20,30 @@ from service.model import (
     RenderedDocument,
     RenderOptions,
     Submission,
+    TemplateSpec,
 )
-from service.pipeline.contract import LoneSignature, squeezed
-from service.pipeline.faces import keep_blanks
+from service.pdf.seal_picture import SealPicture
 from service.pipeline.filling import Filled, fill
 from service.pipeline.naming import file_stem
 from service.pipeline.official_seal import SealOffer, SealProvider
-from service.pipeline.sealing import Sealed, Sealer
+from service.pipeline.sealing import Sealer
+from service.pipeline.together import convert_together
+from service.pipeline.tries import Clock, sealed_document
 from service.schema import Validator, code_point, parse_json
 from service.verification import KeyRing
 
-_LOG = structlog.get_logger("wenyin.render")
 _PLAIN = RenderOptions()
 
 
-@dataclass(slots=True)
-class _Clock:
-    """Seconds spent by stage."""
+@dataclass(frozen=True, slots=True)
+class _Begun:
+    """A document that is filled and not yet converted."""
 
-    seconds: dict[str, float] = field(default_factory=dict)
-
-    @contextmanager
-    def stage(self, name: str) -> Iterator[None]:
-        begun = time.perf_counter()
-        try:
-            yield
-        finally:
-            self.seconds[name] = self.seconds.get(name, 0.0) + time.perf_counter() - begun
+    spec: TemplateSpec
+    submission: Submission
+    filled: Filled
+    picture: SealPicture | None
+    warnings: list[str]
 
 
 class Renderer:
@@ -172,7 +164,7 @@ class Renderer:
         Raises:
             ServiceError: Any leaf of the tree in `service.errors`.
         """
-        clock = _Clock()
+        clock = Clock()
         with clock.stage("schema"):
             submission = self.check(template_id, body, options.on_missing_glyph)
         return self._make(template_id, submission, deadline, options, Priority.SINGLE, cancelled, clock)
@@ -198,7 +190,52 @@ class Renderer:
         Raises:
             ServiceError: Any leaf of the tree in `service.errors`.
         """
-        return self._make(template_id, submission, deadline, options, Priority.BATCH, cancelled, _Clock())
+        return self._make(template_id, submission, deadline, options, Priority.BATCH, cancelled, Clock())
+
+    def render_items(
+        self,
+        template_id: str,
+        submissions: Sequence[Submission],
+        timeout_s: float,
+        options: RenderOptions = _PLAIN,
+        *,
+        cancelled: Cancelled | None = None,
+    ) -> Iterator[RenderedDocument | None]:
+        """Turn the checked data of several items into documents that are converted at once, where that can be.
+
+        Args:
+            template_id: Of all items.
+            submissions: From `validate`.
+            timeout_s: For one conversion.
+            options: What else is asked for.
+            cancelled: True gives up.
+
+        Yields:
+            The document of each; ``None`` for one that did not succeed here and has to be made by itself.
+
+        Raises:
+            ConversionCancelled: ``cancelled`` said so.
+        """
+        spec = self.catalog.get(template_id)
+        begun = [self._begun(spec, submission, options) for submission in submissions]
+        whole = [item for item in begun if item]
+        deadline = Deadline.after(timeout_s)
+        convert = partial(self._convert, template_id, deadline, options, [], Priority.BATCH, cancelled)
+        pdfs = convert_together([item.filled for item in whole], convert) if options.has_pdf else []
+        ready = dict(zip(map(id, whole), pdfs, strict=False))
+        for item in begun:
+            if cancelled and cancelled():
+                raise ConversionCancelled("请求已被取消。")
+            late, pdf = Deadline.after(timeout_s), ready.get(id(item), b"")
+            made = None
+            try:
+                if item:
+                    made = self._finish(item, late, options, Priority.BATCH, cancelled, Clock(), pdf)
+            except ConversionCancelled:
+                raise
+            except ServiceError:
+                made = None  # said by whoever makes it by itself
+            yield made
 
     def _make(
         self,
@@ -208,30 +245,59 @@ class Renderer:
         options: RenderOptions,
         priority: Priority,
         cancelled: Cancelled | None,
-        clock: _Clock,
+        clock: Clock,
     ) -> RenderedDocument:
-        spec, draft = self.catalog.get(template_id), options.draft
         with clock.stage("fill"):
-            picture, warnings = self.sealer.picture_for(spec, submission, options)
-            filled = fill(spec, submission.data, self.extras(draft))
-        convert = partial(self._convert, template_id, deadline, options, warnings, priority, cancelled)
-        seal = partial(self.sealer.seal, spec, submission.data, draft=draft, picture=picture)
-        sealed = _sealed(filled, convert, seal, clock)
+            begun = self._begin(self.catalog.get(template_id), submission, options)
+        return self._finish(begun, deadline, options, priority, cancelled, clock)
+
+    def _begun(self, spec: TemplateSpec, submission: Submission, options: RenderOptions) -> _Begun | None:
+        try:
+            return self._begin(spec, submission, options)
+        except ServiceError:
+            return None
+
+    def _begin(self, spec: TemplateSpec, submission: Submission, options: RenderOptions) -> _Begun:
+        picture, warnings = self.sealer.picture_for(spec, submission, options)
+        filled = fill(spec, submission.data, self.extras(options.draft))
+        return _Begun(spec, submission, filled, picture, warnings)
+
+    def _finish(
+        self,
+        begun: _Begun,
+        deadline: Deadline,
+        options: RenderOptions,
+        priority: Priority,
+        cancelled: Cancelled | None,
+        clock: Clock,
+        pdf: bytes = b"",
+    ) -> RenderedDocument:
+        spec, data, warnings = begun.spec, begun.submission.data, begun.warnings
+        converted = [pdf] if pdf else []
+
+        def convert(docx: bytes) -> bytes:
+            # What was converted already is good for the first try.
+            if converted:
+                return converted.pop()
+            return self._convert(spec.template_id, deadline, options, warnings, priority, cancelled, docx)
+
+        seal = partial(self.sealer.seal, spec, data, draft=options.draft, picture=begun.picture)
+        sealed = sealed_document(begun.filled, convert, seal, clock)
         with clock.stage("sign"):
             wanted = sealed.pdf and options.is_signed
             finished = self.sealer.sign(sealed.pdf, warnings) if wanted else sealed.pdf
         return RenderedDocument(
-            template_id=template_id,
+            template_id=spec.template_id,
             document_id=sealed.document_id,
             verify_url=sealed.seals[0].url,
             docx=sealed.docx,
             pdf=finished,
             pages=sealed.pages,
-            file_stem=file_stem(spec.file_name, submission.data, spec.title),
+            file_stem=file_stem(spec.file_name, data, spec.title),
             warnings=(*warnings, *sealed.warnings),
             timings_s=clock.seconds,
             items=sealed.items,
-            missing=submission.missing,
+            missing=begun.submission.missing,
         )
 
     def bundle(self, document: RenderedDocument) -> bytes:
@@ -286,42 +352,3 @@ def _named(missing: MissingGlyph) -> dict[str, Any]:
         "code_point": code_point(missing.character),
         "positions": list(missing.positions),
     }
-
-
-def _sealed(
-    filled: Filled, convert: Callable[[bytes], bytes], seal: Callable[[Filled, bytes], Sealed], clock: _Clock
-) -> Sealed:
-    """Convert and seal; once more with a few lines carried over where the signature would stand alone."""
-    try:
-        return _sealed_whole(filled, convert, seal, clock)
-    except LoneSignature as lone:
-        filled = _carried(filled, lone)
-    return _sealed_whole(filled, convert, seal, clock)
-
-
-def _sealed_whole(
-    filled: Filled, convert: Callable[[bytes], bytes], seal: Callable[[Filled, bytes], Sealed], clock: _Clock
-) -> Sealed:
-    """Convert and seal; once more, with all blanks kept, where LibreOffice left out a character."""
-    with clock.stage("convert"):
-        pdf = convert(filled.docx)
-    with clock.stage("seal"):
-        try:
-            return seal(filled, pdf)
-        except TextLost:
-            docx = keep_blanks(filled.docx)
-            if docx is None:
-                raise
-    _LOG.warning("LibreOffice 漏印了字符，改用不压缩空白的方式重新转换")
-    with clock.stage("convert"):
-        pdf = convert(docx)
-    with clock.stage("seal"):
-        return seal(filled, pdf)
-
-
-def _carried(filled: Filled, lone: LoneSignature) -> Filled:
-    """Return the docx with more text on the page of its signature; raise the refusal where that cannot be."""
-    docx = carry_lines(filled.docx, lone.lines, lone.name, lone.date, squeezed)
-    if docx is None:
-        raise lone
-    return replace(filled, docx=docx)

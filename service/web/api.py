@@ -4,20 +4,19 @@ from typing import Any
 
 from flask import Blueprint, Response, jsonify, request, url_for
 
-from service.errors import Fault, InvalidRequest, NotAcceptable, RequestError, TooLarge, UnsupportedMedia
-from service.model import Deadline, OnMissingGlyph, OutputFormat, RenderOptions, TemplateSpec
+from service.errors import Fault, InvalidRequest, NotAcceptable, TooLarge, UnsupportedMedia
+from service.model import Deadline, OutputFormat, RenderOptions, TemplateSpec
 from service.pipeline.rows import WORKBOOK_TYPE, template_workbook
 from service.web.answers import MEDIA_TYPES, content_disposition, document_answer, revalidated, verdict_answer
 from service.web.clients import client_gone
 from service.web.context import counted, services
 from service.web.guard import permitted
 from service.web.idempotency import once
-from service.web.parameters import flag, only_parameters
+from service.web.parameters import flag, on_missing_glyph, only_parameters
 
 BLUEPRINT = Blueprint("api", __name__, url_prefix="/v1")
 
 _SCHEMA_TYPE = "application/schema+json"
-_ON_MISSING_GLYPH: dict[str, OnMissingGlyph] = {"error": "error", "geta": "geta"}
 
 
 @BLUEPRINT.get("/templates")
@@ -67,7 +66,7 @@ def create_document(template_id: str) -> Response:
     only_parameters({"format", "draft", "seal", "on_missing_glyph"})
     output = _output_format()
     options = RenderOptions(
-        output, draft=flag("draft"), seal=flag("seal"), on_missing_glyph=_on_missing_glyph()
+        output, draft=flag("draft"), seal=flag("seal"), on_missing_glyph=on_missing_glyph()
     )
     body = _json_body(found.settings.body_limit_bytes)
     with once(lambda: body):
@@ -172,12 +171,3 @@ def _output_format() -> OutputFormat:
     if best is None:
         raise NotAcceptable("Accept 只能取 " + "、".join(by_type) + "。")
     return by_type[best]
-
-
-def _on_missing_glyph() -> OnMissingGlyph | None:
-    value = request.args.get("on_missing_glyph")
-    if value is None:
-        return None
-    if value not in _ON_MISSING_GLYPH:
-        raise RequestError("参数 on_missing_glyph 只能取 error 或 geta。", code="bad-parameter")
-    return _ON_MISSING_GLYPH[value]

@@ -28,12 +28,13 @@ from service.web.answers import content_disposition
 from service.web.clients import client_gone
 from service.web.context import services
 from service.web.idempotency import once
-from service.web.parameters import flag, one_of, only_parameters, whole_number
+from service.web.parameters import flag, on_missing_glyph, one_of, only_parameters, whole_number
 
 BLUEPRINT = Blueprint("batches", __name__, url_prefix="/v1")
 
 _NDJSON = "application/x-ndjson"
-_COMMON = {"format", "merge", "on_error", "draft"}
+_COMMON = {"format", "merge", "on_error", "draft", "on_missing_glyph"}
+_DOCUMENT = {"seal"}
 _SHEET = {"sheet", "start_at", "offset_x_mm", "offset_y_mm", "order", "sort", "copies"}
 _CHUNK_BYTES = 1 << 18
 _MOST_COPIES = 100
@@ -93,7 +94,7 @@ def _wants_events(*, merged: bool) -> bool:
 
 def _options(spec: TemplateSpec) -> BatchOptions:
     is_labels = spec.layout == "labels"
-    only_parameters(_COMMON | (_SHEET if is_labels else set()))
+    only_parameters(_COMMON | (_SHEET if is_labels else _DOCUMENT))
     output = OutputFormat(one_of("format", [item.value for item in OutputFormat], "pdf", NotAcceptable))
     merge = flag("merge")
     if merge and output is not OutputFormat.PDF:
@@ -108,7 +109,15 @@ def _options(spec: TemplateSpec) -> BatchOptions:
         copies=whole_number("copies", 1, _MOST_COPIES),
     )
     skip = one_of("on_error", ["abort", "skip"], "abort") == "skip"
-    return BatchOptions(output, flag("draft"), skip, merge, sheets)
+    return BatchOptions(
+        output,
+        flag("draft"),
+        skip,
+        merge,
+        sheets,
+        seal=flag("seal"),
+        on_missing_glyph=on_missing_glyph(),
+    )
 
 
 def _millimetres(name: str) -> float:

@@ -15,6 +15,16 @@ _DOCUMENTS: Mapping[str, tuple[Mapping[str, Any], str]] = {
         "有错的项：全部不做，或跳过它们",
     ),
     "draft": ({"type": "boolean", "default": False}, "草稿：加水印，二维码标明草稿"),
+    "on_missing_glyph": (
+        {"type": "string", "enum": ["error", "geta"]},
+        "没有字体能印出的字：error 视为出错并逐一指出，geta 印成〓并提醒；默认由服务配置",
+    ),
+}
+_SEAL: Mapping[str, tuple[Mapping[str, Any], str]] = {
+    "seal": (
+        {"type": "boolean", "default": False},
+        "在每份 PDF 的署名和日期上盖签发单位的印章图样；署名与签发单位不同的项视为出错",
+    ),
 }
 _LABELS: Mapping[str, tuple[Mapping[str, Any], str]] = {
     "sheet": ({"type": "string", "default": "L7163"}, "标签纸的型号"),
@@ -48,7 +58,10 @@ def batch_operation(spec: TemplateSpec, schema_name: str) -> dict[str, Any]:
         "summary": f"成批生成{spec.title}",
         "tags": ["批次"],
         "parameters": [
-            *(query(name, *rest) for name, rest in {**_DOCUMENTS, **(_LABELS if is_labels else {})}.items()),
+            *(
+                query(name, *rest)
+                for name, rest in {**_DOCUMENTS, **(_LABELS if is_labels else _SEAL)}.items()
+            ),
             IDEMPOTENCY_KEY,
         ],
         "requestBody": {"required": True, "content": content},

@@ -5,9 +5,11 @@ from collections.abc import Sequence, Set
 from flask import request
 
 from service.errors import RequestError
+from service.model import OnMissingGlyph
 
 _BOOLEANS = {"true": True, "1": True, "false": False, "0": False}
 _BAD = "bad-parameter"
+_ON_MISSING_GLYPH: dict[str, OnMissingGlyph] = {"error": "error", "geta": "geta"}
 
 
 def flag(name: str) -> bool:
@@ -51,6 +53,20 @@ def whole_number(name: str, default: int, most: int) -> int:
     if not (text.isascii() and text.isdecimal() and 1 <= int(text[:9]) <= most):
         raise RequestError(f"参数 {name} 应为 1 到 {most} 的整数。", code=_BAD)
     return int(text)
+
+
+def on_missing_glyph() -> OnMissingGlyph | None:
+    """Return what becomes of characters that no font draws; ``None`` leaves it to the service.
+
+    Raises:
+        RequestError: It is none of the values.
+    """
+    value = request.args.get("on_missing_glyph")
+    if value is None:
+        return None
+    if value not in _ON_MISSING_GLYPH:
+        raise RequestError("参数 on_missing_glyph 只能取 error 或 geta。", code=_BAD)
+    return _ON_MISSING_GLYPH[value]
 
 
 def only_parameters(known: Set[str]) -> None:

@@ -17,6 +17,8 @@ import pytest
 
 from tests.conftest import FIXTURES, ROOT
 from tests.serving import wait_until
+from tests.tables import LABEL_TITLES, mend_labels, workbook_of
+from tools.make_row_fixtures import label
 
 pytestmark = pytest.mark.libreoffice
 Run = Callable[..., "subprocess.CompletedProcess[str]"]
@@ -37,17 +39,16 @@ def environment(tmp_path_factory: pytest.TempPathFactory) -> dict[str, str]:
 
 @pytest.fixture
 def run(environment: dict[str, str]) -> Run:
-    def call(*arguments: object, stdin: str = "") -> "subprocess.CompletedProcess[str]":
+    def call(
+        *arguments: object, stdin: str = "", stdin_bytes: bytes = b""
+    ) -> "subprocess.CompletedProcess[str]":
         command = [sys.executable, "-m", "service", "batch", *map(str, arguments)]
-        return subprocess.run(
-            command,
-            input=stdin,
-            env=environment,
-            capture_output=True,
-            timeout=240,
-            check=False,
-            cwd=ROOT,
-            text=True,
+        given = stdin_bytes or stdin.encode()
+        done = subprocess.run(
+            command, input=given, env=environment, capture_output=True, timeout=240, check=False, cwd=ROOT
+        )
+        return subprocess.CompletedProcess(
+            done.args, done.returncode, done.stdout.decode(), done.stderr.decode()
         )
 
     return call
@@ -134,6 +135,34 @@ def test_faulty_rows_stop_everything_or_are_left_out(run: Run, tmp_path: Path) -
     }
     assert found[1]["code"] == "invalid-request"
     assert found[0]["pages"] == 1
+
+
+def test_rows_that_were_left_out_come_back_in_a_workbook(run: Run, tmp_path: Path) -> None:
+    rows, target = tmp_path / "名单.xlsx", tmp_path / "标签.pdf"
+    cells = [label(number) for number in range(1, 31)]
+    faulty = {4: (3, "1200"), 11: (4, ""), 12: (5, "一等奖"), 25: (1, "=A1&B1")}
+    for line, (column, text) in faulty.items():
+        cells[line - 2][column] = text
+    rows.write_bytes(workbook_of({"名单": [list(LABEL_TITLES), *cells]}))
+    refused = run("plaque-labels", rows, "-o", target)
+    assert refused.returncode == 3
+    assert all(
+        f"{'ABCDEFG'[column]}{line}：" in refused.stderr for line, (column, _) in faulty.items() if line != 25
+    )
+    assert list(tmp_path.iterdir()) == [rows]
+    done = run("plaque-labels", rows, "-o", target, "--on-error", "skip")
+    assert done.returncode == 3, done.stderr
+    book = tmp_path / "标签-有问题的行.xlsx"
+    assert events(done)[-1] == {"event": "faulty_rows", "file": str(book)}
+    lines = [line for line in faulty if line != 25]
+    again = run(
+        "plaque-labels", "-", "-o", target.with_name("补.pdf"),
+        stdin_bytes=mend_labels(book.read_bytes(), lines),
+    )  # fmt: skip
+    assert (again.returncode, events(again)[-1]["done"]) == (0, 3), again.stderr
+    printed = ["".join(page.extract_text().split()) for page in pypdf.PdfReader(tmp_path / "补.pdf").pages]
+    assert all(label(line - 1)[6] in printed[0] for line in lines)
+    assert not (tmp_path / "补-有问题的行.xlsx").exists()
 
 
 def test_wrong_usage_is_told_before_anything_starts(run: Run, tmp_path: Path) -> None:

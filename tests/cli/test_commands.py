@@ -147,6 +147,18 @@ def test_seal_picture_comes_from_the_servers_folder_alone(run: Run, tmp_path: Pa
     assert b"/WenyinSeal" in (tmp_path / "x.pdf").read_bytes()
     assert json.loads(run("verify", tmp_path / "x.pdf", **configured).stdout)["verdict"] == "EXACT"
     assert "印章图样：992×992 像素" in run("doctor", **configured).stdout.decode()
+    values = [json.loads(sample.read_bytes()) for _ in range(3)]
+    values[1]["issuer"] = "云州市另一单位"
+    values[2]["title"] = "关于另一件事的通知"
+    rows, target = json.dumps(values).encode(), tmp_path / "batch"
+    batch = ("batch", "notice", "-", "-o", target, "--seal")
+    refused = run(*batch, stdin=rows, **configured)
+    assert refused.returncode == ExitCode.REQUEST
+    assert "云州市另一单位" in refused.stderr.decode()
+    done = run(*batch, "--on-error", "skip", stdin=rows, **configured)
+    assert done.returncode == ExitCode.REQUEST, done.stderr.decode()
+    made_now = [path.read_bytes() for path in target.glob("*.pdf")]
+    assert [b"/WenyinSeal" in pdf for pdf in made_now] == [True, True]
 
 
 def test_doctor_fails_without_libreoffice(run: Run) -> None:

@@ -78,6 +78,27 @@ def test_all_faults_come_at_once_before_anything_is_made(server: Server) -> None
     assert "成文日期" in failed[1]
 
 
+def test_seal_and_missing_glyphs_are_asked_for_as_of_one_document(server: Server) -> None:
+    rows = notices(2)
+    rows[1]["title"] += "\ue000"
+    refused = server.post_json("/v1/batches/notice?on_missing_glyph=error", rows)
+    assert (refused.status, refused.json["errors"][0]["pointer"]) == (422, "/1/title")
+    answer = server.post_json("/v1/batches/notice?on_missing_glyph=geta&format=bundle", rows)
+    assert answer.status == 200, answer.body
+    with zipfile.ZipFile(io.BytesIO(answer.body)) as archive:
+        report = json.loads(archive.read("report.json"))
+        assert [len(item["warnings"]) for item in report["items"]] == [0, 1]
+        bundle = zipfile.ZipFile(io.BytesIO(archive.read(report["items"][1]["file"])))
+        manifest = json.loads(bundle.read("manifest.json"))
+    assert [item["code_point"] for item in manifest["missing_glyphs"]] == ["U+E000"]
+    sealed = server.post_json("/v1/batches/notice?seal=true", notices(2))
+    assert (sealed.status, len(sealed.json["errors"])) == (422, 2)
+    assert all("WENYIN_SEAL_DIR" in fault["message"] for fault in sealed.json["errors"])
+    for path, words in (("notice?on_missing_glyph=x", "geta"), ("plaque-labels?seal=true", "seal")):
+        answer = server.post_json(f"/v1/batches/{path}", notices(1))
+        assert (answer.status, words in answer.json["detail"]) == (400, True), answer.body
+
+
 def test_a_thousand_rows_with_seven_faulty_ones(server: Server) -> None:
     thousand = (FIXTURES / "rows" / "labels-1000-with-7-faulty.xlsx").read_bytes()
     refused = server.upload("/v1/batches/plaque-labels", "标签.xlsx", thousand)
