@@ -9,12 +9,13 @@ from collections.abc import Sequence
 from http import HTTPStatus
 from typing import Any
 
-from flask import Blueprint, Response, make_response, redirect, render_template, request, url_for
+from flask import Blueprint, Response, g, make_response, redirect, render_template, request, url_for
 
 from service.errors import Fault, RequestError, ServiceError, TooLarge
 from service.model import Deadline, OutputFormat, RenderedDocument, RenderOptions, TemplateSpec
 from service.pipeline.form import Form
 from service.pipeline.formview import FIRST, FormView
+from service.pipeline.official_seal import SealOffer
 from service.pipeline.pictures import PAGES_SHOWN, page_pictures
 from service.web.answers import document_answer
 from service.web.back import let_back_work
@@ -26,6 +27,7 @@ from service.web.origin import tell_origin
 BLUEPRINT = Blueprint("staff", __name__)
 
 _OUTPUTS = {output.value: output for output in OutputFormat}
+_SEAL = "seal"
 _WITH_SEAL = frozenset({OutputFormat.PDF, OutputFormat.BUNDLE})
 _COVER_AGE_S = 31_536_000
 # Percent-encoded, a Chinese character takes three times its bytes.
@@ -99,9 +101,14 @@ def answer_data(
         state: The same as a form shows it.
         verb: ``preview``, or an output format.
         first: Page from which a preview begins, from 1.
+
+    Raises:
+        Forbidden: The caller asks for the seal's picture, and may not.
     """
     output = _OUTPUTS.get(verb)
     sealed = output in _WITH_SEAL and bool(request.form.get("seal"))
+    if sealed:
+        g.caller.require(_SEAL)
     options = RenderOptions(output or OutputFormat.PDF, draft=output is None, seal=sealed)
     try:
         document = _render(spec, body, options)
@@ -154,6 +161,10 @@ def _form_page(spec: TemplateSpec, view: FormView, *, given: bool = False, retry
     return render_template("fill.html", spec=spec, view=view, given=given, retry_s=retry_s)
 
 
+def _seal_offer(spec: TemplateSpec, body: bytes) -> SealOffer | None:
+    return services().renderer.seal_offer(spec.template_id, body) if g.caller.grant.allows(_SEAL) else None
+
+
 def _preview_page(spec: TemplateSpec, body: bytes, document: RenderedDocument, first: int) -> str:
     pictures = [base64.b64encode(picture).decode() for picture in page_pictures(document, first)]
     following = first + PAGES_SHOWN
@@ -166,5 +177,5 @@ def _preview_page(spec: TemplateSpec, body: bytes, document: RenderedDocument, f
         before=max(1, first - PAGES_SHOWN) if first > 1 else 0,
         following=following if following <= document.pages else 0,
         data=body.decode(),
-        seal=services().renderer.seal_offer(spec.template_id, body),
+        seal=_seal_offer(spec, body),
     )

@@ -325,3 +325,13 @@ def test_signing_out_takes_the_cookie_back(guarded: Guarded) -> None:
     answer = guarded.server.ask("POST", "/signout", b"", FORM)
     assert (answer.status, answer.headers["location"]) == (303, "/signin")
     assert "Max-Age=0" in answer.headers["set-cookie"]
+
+
+def test_the_page_gives_the_seal_to_those_alone_who_may_have_it(guarded: Guarded) -> None:
+    form = {"data": MINIMAL.decode(), "do": "pdf", "seal": "1"}
+    asked = guarded.ask("POST", "/fill/notice", "notice", urlencode(form).encode(), **FORM)
+    assert asked.status == 403
+    assert guarded.ask("POST", "/fill/notice", "full", urlencode(form).encode(), **FORM).status == 200
+    # A Word file has no seal, so that nothing is asked for.
+    word = urlencode({**form, "do": "docx"}).encode()
+    assert guarded.ask("POST", "/fill/notice", "notice", word, **FORM).status == 200

@@ -203,7 +203,7 @@
     } else if (shown && !preview) {
       form = null;
       history.replaceState(null, "", shown.getAttribute("action"));
-    } else if (!find("form", page)) {
+    } else if (!find("main form", page)) {
       /* What was judged is gone with a reload; the way back leads to the choice of a file. */
       history.pushState(null, "", "#result");
     }
