@@ -3,7 +3,7 @@
 from pathlib import Path
 
 import flask_swagger_ui
-from flask import Blueprint, Response, make_response, render_template, send_from_directory
+from flask import Blueprint, Response, abort, make_response, render_template, send_from_directory
 
 BLUEPRINT = Blueprint("docs", __name__, url_prefix="/docs")
 
@@ -28,7 +28,7 @@ def index() -> Response:
 def asset(name: str) -> Response:
     """One file of Swagger UI."""
     if name not in _SHIPPED:
-        return make_response("", 404)
+        abort(404)
     response = send_from_directory(_ASSETS, name, max_age=86_400)
     response.headers["Cache-Control"] = "public, max-age=86400"
     return response

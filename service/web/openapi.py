@@ -16,12 +16,12 @@ from service.web.openapi_parts import (
     IDEMPOTENCY_KEY,
     IF_NONE_MATCH,
     header_components,
-    in_path,
     problem_responses,
     problem_schema,
     problems,
     query,
     response,
+    template_place,
 )
 from service.web.openapi_verify import verify_paths, verify_schemas
 
@@ -71,9 +71,8 @@ def build_openapi(templates: Iterable[TemplateSpec], base_url: str) -> dict[str,
         schemas[name] = _component(spec.schema, name)
         paths[f"/v1/documents/{spec.template_id}"] = {"post": _document_operation(spec, name)}
         paths[f"/v1/batches/{spec.template_id}"] = {"post": batch_operation(spec, name)}
-    example = specs[0] if specs else None
-    paths.update(_template_paths(example.template_id if example else "notice"))
-    for more in (verify_paths(), _operation_paths(), page_paths()):
+    place = template_place([spec.template_id for spec in specs])
+    for more in (_template_paths(place), verify_paths(), _operation_paths(), page_paths(place)):
         paths.update(more)
     return {
         "openapi": "3.1.0",
@@ -137,9 +136,7 @@ def _document_operation(spec: TemplateSpec, schema_name: str) -> dict[str, Any]:
     }
 
 
-def _template_paths(example: str) -> dict[str, Any]:
-    place = in_path("template_id", "模板编号", example)
-
+def _template_paths(place: Mapping[str, Any]) -> dict[str, Any]:
     def get(summary: str, operation: str, content: Mapping[str, Any], *headers: str) -> dict[str, Any]:
         return {
             "get": {

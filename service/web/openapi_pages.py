@@ -5,7 +5,7 @@ from typing import Any
 
 from service.pipeline.rows import WORKBOOK_TYPE
 from service.web.answers import MEDIA_TYPES
-from service.web.openapi_parts import BINARY, HTML, in_path, page_problems, problems, query, response
+from service.web.openapi_parts import BINARY, HTML, in_path, page_problems, query, response
 
 _TAKEN_AWAY = ("Content-Disposition", "Content-Digest", "ETag", "X-Document-Id", "X-Verify-Url", "X-Warnings")
 _FILE_HEADERS = ("ETag", "Last-Modified", "Content-Disposition")
@@ -17,9 +17,12 @@ _UPLOAD = {
 }
 
 
-def page_paths() -> dict[str, Any]:
-    """Return the operations behind the pages; their forms are made for people and may change."""
-    place = in_path("template_id", "模板编号", "notice")
+def page_paths(place: dict[str, Any]) -> dict[str, Any]:
+    """Return the operations behind the pages; their forms are made for people and may change.
+
+    Args:
+        place: The parameter that names a template.
+    """
     form = {
         "application/x-www-form-urlencoded": {"schema": _ANYTHING},
         "multipart/form-data": {"schema": _ANYTHING},
@@ -138,7 +141,7 @@ def _file_paths(place: dict[str, Any]) -> dict[str, Any]:
                 "responses": {
                     "200": response("文件", content, *_FILE_HEADERS),
                     "304": response("没有变化", None, *_FILE_HEADERS),
-                    **problems(*((404,) if parameters else ())),
+                    **page_problems(*((404,) if parameters else ())),
                 },
             }
         }

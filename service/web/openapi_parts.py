@@ -1,6 +1,6 @@
 """What the descriptions of all operations share: parameters, headers, problems."""
 
-from collections.abc import Iterator, Mapping
+from collections.abc import Iterator, Mapping, Sequence
 from typing import Any
 
 from service.errors import ServiceError
@@ -165,10 +165,26 @@ def query(name: str, schema: Mapping[str, Any], description: str) -> dict[str, A
     }
 
 
-def in_path(name: str, description: str, example: str) -> dict[str, Any]:
-    """Return a parameter in the path."""
-    found = {"name": name, "in": "path", "required": True, "schema": {"type": "string"}}
+def in_path(name: str, description: str, example: str, **schema: Any) -> dict[str, Any]:
+    """Return a parameter in the path, a text.
+
+    Args:
+        name: As in the path.
+        description: In Chinese.
+        example: One that may work.
+        **schema: What else is known of it.
+    """
+    found = {"name": name, "in": "path", "required": True, "schema": {"type": "string", **schema}}
     return {**found, "description": description, "example": example}
+
+
+def template_place(ids: Sequence[str]) -> dict[str, Any]:
+    """Return the parameter that names a template.
+
+    Args:
+        ids: Of the templates there are.
+    """
+    return in_path("template_id", "模板编号", ids[0] if ids else "notice", enum=list(ids))
 
 
 def request_header(name: str, schema: Mapping[str, Any], description: str) -> dict[str, Any]:

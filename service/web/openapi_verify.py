@@ -72,7 +72,7 @@ def verify_paths() -> dict[str, Any]:
 
 
 def _wellknown_paths() -> dict[str, Any]:
-    kid = in_path("kid", "密钥编号，8 位十六进制", "0123abcd")
+    kid = in_path("kid", "密钥编号，8 位十六进制", "0123abcd", pattern="^[0-9a-f]{8}$")
 
     def get(summary: str, operation: str, media_type: str, *, by_kid: bool = False) -> dict[str, Any]:
         kind = "string" if media_type == "application/jose" else "object"

@@ -70,11 +70,14 @@ def on_missing_glyph() -> OnMissingGlyph | None:
 
 
 def only_parameters(known: Set[str]) -> None:
-    """Refuse parameters that nobody reads.
+    """Refuse parameters that nobody reads, and those that are given twice.
 
     Raises:
         RequestError: There are some; it lists those that exist.
     """
+    twice = [name for name, values in request.args.lists() if len(values) > 1]
+    if twice:
+        raise RequestError(f"参数 {twice[0][:40]} 只能写一次。", code=_BAD)
     unknown = sorted(set(request.args) - known)
     if unknown:
         names = "、".join(name[:40] for name in unknown[:5])

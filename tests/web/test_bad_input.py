@@ -167,5 +167,11 @@ def test_misspelt_parameter_is_named(server: Server) -> None:
     assert "fromat" in answer.json["detail"]
 
 
+def test_parameter_given_twice_is_named(server: Server) -> None:
+    answer = server.post_json(f"{NOTICE}?format=docx&format=pdf", TEXT.encode())
+    assert (answer.status, answer.json["type"]) == (400, "urn:wenyin:problem:bad-parameter")
+    assert "format" in answer.json["detail"]
+
+
 def test_next_request_works(server: Server) -> None:
     assert server.post_json(NOTICE, TEXT.encode()).status == 200
