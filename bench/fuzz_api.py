@@ -32,7 +32,7 @@ CHECKED = (
 )
 # What is not allowed there is ignored, or is a form for people that answers with a page.
 _LENIENT = ("网页", "运维")
-# An address or a header too long for HTTP: gunicorn answers before the service is asked.
+# An address or a header too long for HTTP is refused before there is an operation.
 _OF_THE_SERVER = (414, 431)
 _MODES = (GenerationMode.POSITIVE, GenerationMode.NEGATIVE)
 
