@@ -1,8 +1,11 @@
-"""Every fixture through a real service, and then everywhere that it leaves something: no person is found."""
+"""Every fixture through a real service, with faults of all kinds: no person and no secret is found where it leaves something."""
 
 import base64
+import contextlib
 import io
 import json
+import socket
+import threading
 import zipfile
 from collections.abc import Iterator
 from pathlib import Path
@@ -14,7 +17,9 @@ from service.bootstrap import Services
 from service.isolation.process import descendants
 from service.verification import token_from_url
 from tests.conftest import FIXTURES
-from tests.serving import Server, serving
+from tests.documents import plain
+from tests.engines import children, kill
+from tests.serving import Server, serving, wait_until
 
 pytestmark = pytest.mark.libreoffice
 PERSONAL = {"phone", "office_phone", "mobile", "fax", "email", "attn", "address"}
@@ -74,40 +79,156 @@ def broken(request: dict[str, Any]) -> list[bytes]:
     return [json.dumps(wrong).encode(), text[:-1].encode(), json.dumps({"only": text}).encode()]
 
 
-def test_no_person_is_found_anywhere(tmp_path: Path, services: Services) -> None:
-    people = personal([json.loads(path.read_bytes()) for path in FILES])
+TOKEN = "m-7f1c9-canary"
+STRANGER = "钱多多13911110000"
+"""Who is in no fixture: sent in headers, addresses, file names and broken requests."""
+
+
+def abused(server: Server) -> list[bytes]:
+    """Send what breaks rules of every kind, a person in each; return what is answered beyond the person's own field."""
+    name = STRANGER.encode()
+    label = json.loads((FIXTURES / "plaque-labels" / "minimal.json").read_bytes())["labels"][0]
+    rows = [label, {**label, "attn": f"{STRANGER}\u0007"}, {**label, "phone": STRANGER * 9}]
+    said = [
+        server.post_json("/v1/batches/plaque-labels", rows),
+        server.post_json(
+            "/v1/batches/plaque-labels?on_error=skip", [*rows, 7], Accept="application/x-ndjson"
+        ),
+        server.ask("POST", "/v1/batches/plaque-labels", name, {"Content-Type": "text/csv"}),
+        server.ask(
+            "GET", "/metrics", headers={"Authorization": f"Bearer {STRANGER}".encode().decode("latin-1")}
+        ),
+        server.ask("GET", f"/{base64.b16encode(name).decode()}?{base64.b16encode(name).decode()}=1"),
+        server.ask("POST", "/v1/documents/notice", name * 100, {"Content-Type": "application/json"}),
+        server.upload("/v1/verify", f"{base64.b16encode(name).decode()}.pdf", b"%PDF-1.7 " + name),
+        server.upload("/v1/verify", "a.docx", plain(STRANGER)),
+        server.post_json("/v1/verify", {"token": STRANGER}),
+        server.ask(
+            "POST", "/fill/notice", b"title=" + name, {"Content-Type": "application/x-www-form-urlencoded"}
+        ),
+    ]
+    assert {answer.status for answer in said} <= {200, 400, 401, 403, 404, 413, 415, 422}
+    # No HTTP at all, and a header with a terminal's codes in it.
+    for raw in (name + b"\r\n\r\n", b"GET / HTTP/1.1\r\nHost: x\r\nX-" + name + b": \x1b[31m\r\n\r\n"):
+        with socket.create_connection(("127.0.0.1", server.port), 60) as connection:
+            connection.sendall(raw)
+            with contextlib.suppress(OSError):
+                while connection.recv(4_096):
+                    pass
+    return [json.dumps(dict(answer.headers)).encode() for answer in said]
+
+
+def hurt(server: Server, body: bytes) -> None:
+    """Kill converting children and an HTTP process while documents are being made."""
+    over = threading.Event()
+
+    def render() -> None:
+        while not over.is_set():
+            with contextlib.suppress(OSError):
+                server.post_json("/v1/documents/notice", body)
+
+    threads = [threading.Thread(target=render) for _ in range(2)]
+    for thread in threads:
+        thread.start()
+    try:
+        wait_until(lambda: children(server.process.pid), 60, "a child converts")
+        kill(children(server.process.pid)[0])
+        master = server.process.pid
+        kill(next(pid for pid in _family(server) if pid != master and _is_http(pid)))
+        wait_until(lambda: "SIGKILL" in server.log, 60, "gunicorn tells of its dead process")
+    finally:
+        over.set()
+        for thread in threads:
+            thread.join()
+    wait_until(lambda: server.post_json("/v1/documents/notice", body).status == 200, 90, "all is well again")
+
+
+def secrets_of(server: Server) -> list[bytes]:
+    """Return what only the service may know, in the forms in which it might get out."""
+    keys = server.folder / "var" / "keys"
+    found = [TOKEN.encode()]
+    for path in sorted(keys.glob("private/*.pem")):
+        lines = path.read_bytes().splitlines()[1:-1]
+        found += [max(lines, key=len), b"".join(lines)[40:80]]
+    master = (keys / "master.key").read_bytes()
+    found += [master, base64.b64encode(master).rstrip(b"="), master.hex().encode()]
+    assert len(found) >= 8
+    return found
+
+
+def _is_http(pid: int) -> bool:
+    with contextlib.suppress(OSError):
+        return b"\0serve\0" in Path(f"/proc/{pid}/cmdline").read_bytes()
+    return False
+
+
+def _family(server: Server) -> list[int]:
+    return [pid for pid in descendants(server.process.pid) if Path(f"/proc/{pid}/cmdline").exists()]
+
+
+def seen_from_outside(server: Server) -> dict[str, list[bytes]]:
+    """Return what another user of the machine, or a child that is taken over, could see."""
+    lines, environments = [], []
+    for pid in _family(server):
+        with contextlib.suppress(OSError):
+            lines.append(Path(f"/proc/{pid}/cmdline").read_bytes())
+            if not _is_http(pid):
+                environments.append(Path(f"/proc/{pid}/environ").read_bytes())
+    files = [
+        str(path).encode() + (path.read_bytes() if path.is_file() else b"")
+        for path in (server.folder / "work").rglob("*")
+    ]
+    return {"command line": lines, "environment of a child": environments, "file": files}
+
+
+def all_fixtures(server: Server) -> dict[str, list[bytes]]:
     left: dict[str, list[bytes]] = {"token": [], "verdict": [], "answer": [], "refusal": [], "public": []}
-    with serving(tmp_path, converters="2", log_level="debug") as server:
+    for path in FILES:
+        body = path.read_bytes()
+        urls, said = urls_of(server, path.parent.name, body)
+        left["answer"] += said
+        for url in dict.fromkeys(urls):
+            token = token_from_url(url)
+            assert token
+            left["token"] += [token, url.encode()]
+        for url in urls[:2]:
+            for accept in ("application/json", "text/html"):
+                left["verdict"].append(server.get("/V/" + url.rpartition("/")[2], accept).body)
+        if path.stem == "everything":
+            for wrong in broken(json.loads(body)):
+                refused = server.post_json(f"/v1/documents/{path.parent.name}", wrong)
+                assert refused.status in (400, 422)
+                left["refusal"].append(refused.body)
+    kid = server.get("/.well-known/wenyin/jwks.json").json["keys"][0]["kid"]
+    for name in ("jwks.json", "issuers.json", f"revoked/{kid}.json", f"revoked/{kid}.jws"):
+        left["public"].append(server.get(f"/.well-known/wenyin/{name}").body)
+    return left
+
+
+@pytest.mark.fault("C11", "H7")
+def test_no_person_and_no_secret_is_found_anywhere(tmp_path: Path, services: Services) -> None:
+    people = personal([json.loads(path.read_bytes()) for path in FILES])
+    bearer = {"Authorization": f"Bearer {TOKEN}"}
+    with serving(tmp_path, converters="2", log_level="debug", metrics_token=TOKEN) as server:
+
+        def public() -> list[bytes]:
+            return [server.ask("GET", address, headers=bearer).body for address in ADDRESSES]
+
         # The description of the interface has examples of its own.
-        said_before = b"\n".join(server.get(address).body for address in ADDRESSES)
-        people = {text for text in people if text.encode() not in said_before}
-        for path in FILES:
-            body = path.read_bytes()
-            request = json.loads(body)
-            urls, said = urls_of(server, path.parent.name, body)
-            left["answer"] += said
-            for url in dict.fromkeys(urls):
-                token = token_from_url(url)
-                assert token
-                left["token"] += [token, url.encode()]
-            for url in urls[:2]:
-                for accept in ("application/json", "text/html"):
-                    left["verdict"].append(server.get("/V/" + url.rpartition("/")[2], accept).body)
-            if path.stem == "everything":
-                for wrong in broken(request):
-                    refused = server.post_json(f"/v1/documents/{path.parent.name}", wrong)
-                    assert refused.status in (400, 422)
-                    left["refusal"].append(refused.body)
-        kid = server.get("/.well-known/wenyin/jwks.json").json["keys"][0]["kid"]
-        for name in ("jwks.json", "issuers.json", f"revoked/{kid}.json", f"revoked/{kid}.jws"):
-            left["public"].append(server.get(f"/.well-known/wenyin/{name}").body)
-        left["public"] += [server.get(address).body for address in ADDRESSES]
-        left["file"] = [
-            str(path).encode() + (path.read_bytes() if path.is_file() else b"")
-            for path in (tmp_path / "work").rglob("*")
-        ]
-        left["log"] = [server.log.encode()]
-        left["command line"] = [Path(f"/proc/{pid}/cmdline").read_bytes() for pid in _family(server)]
+        said_before = b"\n".join(public())
+        people = {text for text in people if text.encode() not in said_before} | {STRANGER}
+        left = all_fixtures(server)
+        left["header"] = abused(server)
+        hurt(server, (FIXTURES / "notice" / "everything.json").read_bytes())
+        left["public"] += public()
+        left |= seen_from_outside(server)
+        secrets = secrets_of(server)
+        for folder in (tmp_path / "work").glob("instance-*"):
+            assert folder.stat().st_mode & 0o77 == 0, folder
+    left["log"] = [server.log.encode()]
+    for line in server.log.splitlines():
+        assert {"event", "level", "logger", "timestamp"} <= set(json.loads(line)), line
+    left["left behind"] = [str(path).encode() for path in (tmp_path / "work").rglob("*")]
     left["state"] = [repr(services.converter.state()).encode()]
     assert len(people) > 100, "the fixtures hold people"
     for place, contents in left.items():
@@ -115,7 +236,4 @@ def test_no_person_is_found_anywhere(tmp_path: Path, services: Services) -> None
         whole = b"\n".join(contents)
         found = sorted(text for text in people if any(form in whole for form in forms(text)))
         assert found == [], (place, found)
-
-
-def _family(server: Server) -> list[int]:
-    return [pid for pid in descendants(server.process.pid) if Path(f"/proc/{pid}/cmdline").exists()]
+        assert [item for item in secrets if item in whole] == [], place
