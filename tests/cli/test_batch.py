@@ -176,6 +176,7 @@ def test_wrong_usage_is_told_before_anything_starts(run: Run, tmp_path: Path) ->
         assert done.returncode == 2, (arguments, done.stderr)
 
 
+@pytest.mark.fault("P6")
 def test_killed_run_is_taken_up_where_it_ended(run: Run, environment: dict[str, str], tmp_path: Path) -> None:
     rows = tmp_path / "rows.json"
     rows.write_text(json.dumps([{**LABELS[n % 25], "plaque_no": f"2026-{n:04d}"} for n in range(480)]))

@@ -192,6 +192,7 @@ def test_document_whose_child_always_dies_is_tried_twice(tmp_path: Path) -> None
         assert text(convert(made, plain("下一份"))) == "下一份"
 
 
+@pytest.mark.fault("P4")
 def test_cancelled_document_frees_its_child_at_once(tmp_path: Path) -> None:
     gone = threading.Event()
     with engine(tmp_path, slots=1) as made, ThreadPoolExecutor(1) as pool:

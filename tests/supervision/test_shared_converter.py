@@ -208,6 +208,7 @@ def test_service_survives_the_converter_and_the_converter_survives_a_worker(tmp_
         assert "转换进程意外退出" in server.log
 
 
+@pytest.mark.fault("P4")
 def test_http_client_that_leaves_takes_its_document_back(tmp_path: Path) -> None:
     with serving(tmp_path, workers="1", converters="1", engine="lok") as server:
         sample = server.get("/v1/templates/notice/sample").body

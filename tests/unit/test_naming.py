@@ -20,6 +20,7 @@ def test_text_of_a_claim_is_one_line() -> None:
     assert as_text(None) == ""
 
 
+@pytest.mark.fault("H4")
 @pytest.mark.parametrize(
     ("title", "stem"),
     [
@@ -40,6 +41,7 @@ def test_file_stem_takes_fields_further_down() -> None:
     assert file_stem("方案_{host.name}_{campaign.year}{host.none}", data, "方案") == "方案_科技馆_2026"
 
 
+@pytest.mark.fault("H4")
 def test_disposition_is_ascii_and_carries_the_full_name() -> None:
     header = content_disposition("通知“2026”.pdf", "notice-0a")
     assert header.isascii()

@@ -127,6 +127,7 @@ def test_a_thousand_rows_with_seven_faulty_ones(server: Server) -> None:
     assert all(label(line - 1)[6] in text for line in FAULTY_LINES)
 
 
+@pytest.mark.fault("X4")
 def test_too_many_rows_for_http_are_refused_by_number(tmp_path: Path) -> None:
     with serving(tmp_path, batch_http_rows_limit="20", soffice="/nothing") as server:
         rows = (FIXTURES / "rows" / "labels-1000-with-7-faulty.xlsx").read_bytes()
@@ -204,6 +205,7 @@ def test_parameters_are_refused_by_name(server: Server) -> None:
     assert server.post_json("/v1/batches/notice", []).json["type"].endswith("empty")
 
 
+@pytest.mark.fault("P4")
 def test_work_stops_when_the_client_has_gone(server: Server) -> None:
     connection = http.client.HTTPConnection("127.0.0.1", server.port, timeout=120)
     body = json.dumps(notices(400), ensure_ascii=False).encode()

@@ -127,6 +127,7 @@ def test_security_headers_are_on_every_answer(server: Server) -> None:
         assert headers["x-request-id"]
 
 
+@pytest.mark.fault("H6")
 def test_host_header_never_reaches_the_code(server: Server) -> None:
     answer = server.post_json(
         NOTICE, MINIMAL, Host="evil.example.com", **{"X-Forwarded-Host": "evil.example.com"}

@@ -36,6 +36,7 @@ def _quick(monkeypatch: pytest.MonkeyPatch) -> Iterator[None]:
     Moody.store.clear()
 
 
+@pytest.mark.fault("P8")
 def test_write_is_repeated_until_it_succeeds() -> None:
     Moody.failures[:] = [TimeoutError("slow"), OSError(503, "unavailable"), ConnectionResetError("gone")]
     store = Store("moody://bucket/out")
@@ -43,6 +44,7 @@ def test_write_is_repeated_until_it_succeeds() -> None:
     assert (store.get("a.pdf"), store.list()) == (b"whole", {"a.pdf"})
 
 
+@pytest.mark.fault("P8")
 def test_write_is_given_up_after_five_times_and_leaves_nothing() -> None:
     Moody.failures[:] = [OSError(503, "unavailable")] * 5
     store = Store("moody://bucket/out")
@@ -52,6 +54,7 @@ def test_write_is_given_up_after_five_times_and_leaves_nothing() -> None:
     assert not store.exists("a.pdf")
 
 
+@pytest.mark.fault("P8")
 def test_missing_permission_is_not_repeated() -> None:
     Moody.failures[:] = [OSError(503, "unavailable"), PermissionError(13, "Permission denied")]
     with pytest.raises(StorageFailed, match="Permission denied"):
@@ -59,6 +62,7 @@ def test_missing_permission_is_not_repeated() -> None:
     assert len(Moody.failures) == 1
 
 
+@pytest.mark.fault("P8")
 def test_file_torn_on_its_way_is_never_seen(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     store = Store(str(tmp_path / "out"))
     store.put("a.pdf", b"old")

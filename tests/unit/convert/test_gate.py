@@ -103,6 +103,7 @@ def test_deadline_ends_the_wait() -> None:
         assert gate.active == 1
 
 
+@pytest.mark.fault("P4")
 def test_cancelling_ends_the_wait() -> None:
     gate = Gate(1, 5)
     gone = threading.Event()

@@ -83,6 +83,7 @@ def test_cells_without_an_address_count_too() -> None:
     )
 
 
+@pytest.mark.fault("X4")
 def test_formatted_but_empty_cells_cost_nothing() -> None:
     rows = list(read_rows(planted(b'<row r="1048576"><c r="XFD1048576" s="1"/></row>'), LABELS))
     assert len(rows) == 1
@@ -107,6 +108,7 @@ def test_merges_over_everything_are_bounded() -> None:
     assert refused(book) == "archive-limit"
 
 
+@pytest.mark.fault("X4")
 def test_more_rows_than_allowed() -> None:
     many = workbook_of({"Sheet1": [list(LABEL_TITLES), *(label_cells(number) for number in range(4))]})
     assert refused(many, SheetLimits(rows=3)) == "too-many-rows"
@@ -133,6 +135,7 @@ except ServiceError as error:
 """
 
 
+@pytest.mark.fault("X3")
 @pytest.mark.parametrize("lying", [False, True])
 def test_a_bomb_is_refused_in_little_memory(tmp_path: Path, lying: bool) -> None:
     bomb = with_part(GOOD, SHEET, lambda _: b"<worksheet><sheetData>" + b" " * 250_000_000, level=1)

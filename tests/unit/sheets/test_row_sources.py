@@ -103,6 +103,7 @@ def test_more_rows_than_allowed_are_refused() -> None:
     assert refused(as_json([label_row()] * 3), limits=limits).type_code == "too-many-rows"
 
 
+@pytest.mark.fault("X10")
 @pytest.mark.parametrize(
     ("encoding", "bom"),
     [
@@ -126,6 +127,7 @@ def test_csv_in_every_encoding_with_every_separator(encoding: str, bom: bytes, s
     assert rows[1].cells["/phone"] == "C3"
 
 
+@pytest.mark.fault("X10")
 def test_bytes_that_are_no_text_are_named_by_their_offset() -> None:
     text = csv_of([list(LABEL_TITLES), label_cells()]).encode()
     damaged = text[:13] + b"\xff" + text[13:]
@@ -151,6 +153,7 @@ def test_the_offset_is_right_beyond_the_first_chunk() -> None:
     assert "第 90000 个字节" in str(error)
 
 
+@pytest.mark.fault("X10")
 def test_quoted_newlines_count_as_one_row() -> None:
     notice = spec_of("summary-report")
     text = 'submitted_on,host.name,campaign.year,campaign.name\n"2026-05-08","甲\n",2026,乙\n2026-05-09,丙,2026,丁\n'
@@ -170,6 +173,7 @@ def test_an_unclosed_quote_is_no_row() -> None:
     assert refused(text.encode()).type_code == "bad-csv"
 
 
+@pytest.mark.fault("X2")
 def test_headers_in_any_order_spelling_and_width() -> None:
     titles = ["＊牌匾编号", " 收件 人 ", "Phone", "/address", "award（必填）", "收件单位*", "序号"]
     row = label_row()
@@ -180,6 +184,7 @@ def test_headers_in_any_order_spelling_and_width() -> None:
     assert rows[0].cells["/phone"] == "C4"
 
 
+@pytest.mark.fault("X2")
 def test_every_wrong_header_is_named_with_the_nearest_title() -> None:
     titles = ["收件单位", "收件单位", "收件人姓名", "电话", "收件地址", "表扬名称", "牌匾编号", "颜色"]
     error = refused(csv_of([titles, ["a"] * 8]).encode())
@@ -205,6 +210,7 @@ def test_blank_rows_are_passed_over_and_lines_stay() -> None:
     assert [row.line for row in read_rows(text.encode(), LABELS)] == [2, 5]
 
 
+@pytest.mark.fault("X6")
 def test_text_that_looks_like_a_formula_is_text() -> None:
     odd = ["=cmd|' /C calc'!A0", "+1", "-1", "@SUM(A1)", "\t云州"]
     for text in odd:
@@ -249,6 +255,7 @@ def test_a_plan_form_with_an_award_becomes_a_label() -> None:
     assert label_from_plan_form(form)[0]["phone"] == "010-0000-0000转801"
 
 
+@pytest.mark.fault("X1")
 @pytest.mark.parametrize(
     ("content", "name", "code"),
     [
