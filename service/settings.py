@@ -46,7 +46,9 @@ class Settings(BaseModel):
         None, description="印章图样文件夹，其中为 <签发单位编号>.png；默认没有，不能加盖"
     )
     work_dir: Path | None = Field(None, description="转换用临时文件夹；默认为系统临时文件夹下的 wenyin")
-    font_dir: Path | None = Field(None, description="存放已获授权字体的文件夹，其中的字体优先于替代字体")
+    font_dir: Path | None = Field(
+        None, description="存放已获授权字体的文件夹，其中的字体优先于替代字体；默认没有"
+    )
     on_missing_glyph: Literal["error", "geta"] = Field(
         "error",
         description="没有字体能印出的字：error 退回请求并逐一指出，geta 印成〓并提醒；每个请求可另行指定",
@@ -61,7 +63,9 @@ class Settings(BaseModel):
     converters: _Positive = Field(
         default_factory=lambda: os.cpu_count() or 1, description="同时转换的数量；默认为处理器核数"
     )
-    queue_limit: Annotated[int, Field(ge=0)] = Field(64, description="等待转换的请求上限，超过即返回 429")
+    queue_limit: Annotated[int, Field(ge=0)] = Field(
+        64, description="等待转换的请求上限（个），超过即返回 429"
+    )
     timeout_s: _Seconds = Field(60.0, description="单个请求的时限（秒），含排队时间")
     sandbox: Literal["auto", "require", "off"] = Field(
         "auto", description="bubblewrap 隔离：auto 能用则用，require 不能用则拒绝启动，off 不用"

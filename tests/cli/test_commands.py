@@ -173,3 +173,29 @@ def test_workbook_is_written_whole_or_not_at_all(run: Run, tmp_path: Path) -> No
     unknown = run("templates", "workbook", "nothing", "-o", tmp_path / "x.xlsx")
     assert unknown.returncode == ExitCode.REQUEST
     assert not (tmp_path / "x.xlsx").exists()
+
+
+def test_api_keys_are_made_listed_and_revoked(run: Run, tmp_path: Path) -> None:
+    file = tmp_path / "apikeys.json"
+    given = {"api_keys": str(file)}
+    made = run(
+        "apikeys", "new", "人事系统", "--template", "notice", "--batch", "--expires", "2099-12-31", **given
+    )
+    key_id, _, secret = made.stdout.decode().strip().partition(".")
+    assert (made.returncode, len(secret)) == (0, 43), made.stderr.decode()
+    assert "以后无法再次查看" in made.stderr.decode()
+    # Somebody may well paste the whole of it.
+    revoked = run("apikeys", "revoke", f"{key_id}.{secret}", **given)
+    assert (revoked.returncode, secret in revoked.stdout.decode()) == (0, False)
+    listed = run("apikeys", "list", **given)
+    assert secret not in listed.stdout.decode()
+    record = json.loads(listed.stdout)
+    assert record.pop("created") == record.pop("revoked")
+    assert record == {
+        "id": key_id,
+        "name": "人事系统",
+        "scopes": ["batch", "issuer:*", "template:notice"],
+        "expires": "2099-12-31",
+    }
+    unset = run("apikeys", "list")
+    assert (unset.returncode, "WENYIN_API_KEYS" in unset.stderr.decode()) == (ExitCode.CONFIG, True)

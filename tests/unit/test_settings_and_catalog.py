@@ -1,5 +1,6 @@
 """Settings and template folders: every fault at once, in Chinese, naming what to mend."""
 
+import re
 import shutil
 from pathlib import Path
 
@@ -51,6 +52,63 @@ def test_each_wrong_value_is_named(name: str, value: str, words: str) -> None:
     assert f"WENYIN_{name}" in str(caught.value)
     assert words in str(caught.value)
     assert "WENYIN_QUEUE_LIMIT" in str(caught.value)
+
+
+@pytest.mark.parametrize(
+    ("name", "value", "words"),
+    [
+        ("TRUSTED_PROXIES", "10.0.0.1/8", "网段"),
+        ("TRUSTED_PROXIES", "10.0.0.1,nginx", "nginx"),
+        ("TRUSTED_PROXIES", "0.0.0.0/0", "谁都信任"),
+        ("TRUSTED_PROXIES", "10.0.0.1, ::/0", "谁都信任"),
+        ("PROXY_USER_HEADER", "X Remote", "请求头的名称"),
+        ("PROXY_USER_HEADER", "X_Remote_User", "连字符"),
+        ("PROXY_SCOPES", "template:* everything", "everything"),
+        ("OIDC_JWKS", "http://id.example.cn/jwks", "https"),
+        ("OIDC_JWKS", "ftp://id.example.cn/jwks", "https"),
+        ("SESSION_S", "10", "60"),
+        ("SESSION_S", "9999999", "604800"),
+    ],
+)
+def test_each_wrong_value_of_access_control_is_named(name: str, value: str, words: str) -> None:
+    with pytest.raises(ConfigError) as caught:
+        Settings.from_env({f"WENYIN_{name}": value})
+    assert f"WENYIN_{name}" in str(caught.value)
+    assert words in str(caught.value)
+
+
+def test_settings_that_need_each_other_are_named_beside_single_faults() -> None:
+    with pytest.raises(ConfigError) as caught:
+        Settings.from_env(
+            {
+                "WENYIN_PORT": "0",
+                "WENYIN_PROXY_USER_HEADER": "X-Remote-User",
+                "WENYIN_OIDC_ISSUER": "https://id.example.cn",
+            }
+        )
+    for name in ("PORT", "TRUSTED_PROXIES", "OIDC_AUDIENCE", "OIDC_JWKS"):
+        assert f"WENYIN_{name}" in str(caught.value)
+    for alone in ("OIDC_JWKS", "OIDC_AUDIENCE", "PROXY_GROUPS_HEADER"):
+        with pytest.raises(ConfigError, match="就要设"):
+            Settings.from_env({f"WENYIN_{alone}": "x"})
+
+
+def test_proxies_are_read_as_networks() -> None:
+    settings = Settings.from_env({"WENYIN_TRUSTED_PROXIES": " 10.1.0.0/16,, ::1 "})
+    assert [str(network) for network in settings.trusted_networks] == ["10.1.0.0/16", "::1/128"]
+    assert Settings.from_env({}).trusted_networks == ()
+    for url in ("https://id.example.cn/jwks", "http://127.0.0.1:1/jwks", "/etc/jwks.json"):
+        given = {"oidc_issuer": "x", "oidc_audience": "y", "oidc_jwks": url}
+        assert Settings.from_mapping(given).oidc_jwks == url
+
+
+def test_every_setting_states_its_default_and_a_number_its_unit() -> None:
+    counted = ("个", "数", "份", "行", "秒", "字节", "端口")
+    for variable, default, description in Settings.table():
+        field = Settings.model_fields[variable.removeprefix("WENYIN_").lower()]
+        assert default or re.search("默认|不设|可不填", description), variable
+        if re.search(r"\b(int|float)\b", str(field.annotation)):
+            assert any(word in description for word in counted), variable
 
 
 def test_shipped_templates_load_and_know_each_other_by_id() -> None:
