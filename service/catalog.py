@@ -169,6 +169,7 @@ class _Manifest(_Strict):
     qr: _Qr
     seal: _Seal | None = None
     rules: tuple[_AnyRule, ...] = ()
+    recipient: tuple[str, ...] = ()
     contract: _Contract | None = None
 
 
@@ -287,6 +288,7 @@ def load_template(folder: Path) -> TemplateSpec:
         rules=tuple(rule.made() for rule in manifest.rules),
         layout=manifest.layout,
         seal=SealRule(**manifest.seal.model_dump()) if manifest.seal else None,
+        recipient=manifest.recipient,
         contract=manifest.contract.made() if manifest.contract else None,
     )
 

@@ -184,6 +184,7 @@ class TemplateSpec:
         sha256: Hex digest over docx, schema and manifest.
         rules: What the schema cannot say of the data.
         layout: ``document``, or ``labels`` for a template of one label that is repeated over sheets.
+        recipient: Pointers to who gets or sends the document; a batch says which rows name the same.
         seal: Where a seal picture goes; ``None`` has no place for one.
         contract: What its pages must look like; ``None`` leaves that to its owner.
     """
@@ -203,6 +204,7 @@ class TemplateSpec:
     sha256: str
     rules: tuple[DataRule, ...] = ()
     layout: Literal["document", "labels"] = "document"
+    recipient: tuple[str, ...] = ()
     seal: SealRule | None = None
     contract: LayoutRule | None = None
 

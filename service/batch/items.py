@@ -21,6 +21,7 @@ EXTENSIONS = {OutputFormat.PDF: "pdf", OutputFormat.DOCX: "docx", OutputFormat.B
 """File name extension of each form."""
 
 _SHOWN_HEX = 12
+_PARTIAL = "-partial"
 
 
 @dataclass(frozen=True, slots=True)
@@ -91,6 +92,7 @@ class Piece:
         items: At least one.
         names: Name of each file: of each item, or of the one part that holds all labels.
         options: Of the batch; ``sheets.start_at`` is this piece's own.
+        is_probe: Made to see whether it can be, by a worker that may die of it; nothing is kept.
     """
 
     number: int
@@ -98,6 +100,7 @@ class Piece:
     items: tuple[Item, ...]
     names: tuple[str, ...]
     options: BatchOptions
+    is_probe: bool = False
 
 
 @dataclass(frozen=True, slots=True)
@@ -177,6 +180,12 @@ def part_name(stem: str, key: str, output: OutputFormat, *, first: int | None = 
     """
     place = "" if first is None else f"-{first:06d}-{last:06d}"
     return f"{stem}{place}-{key[:_SHOWN_HEX]}.{EXTENSIONS[output]}"
+
+
+def partial_name(name: str) -> str:
+    """Return what a part is called from which labels had to be left out, so that a rerun tries them again."""
+    stem, dot, extension = name.rpartition(".")
+    return name if stem.endswith(_PARTIAL) else f"{stem}{_PARTIAL}{dot}{extension}"
 
 
 def canonical_json(value: Any) -> str:

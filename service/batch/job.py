@@ -12,7 +12,7 @@ from dataclasses import dataclass, field
 from pathlib import Path
 from typing import IO
 
-from service.batch.items import Item, ItemResult, Piece, PieceResult
+from service.batch.items import Item, ItemResult, Piece, PieceResult, partial_name
 from service.batch.plan import BatchPlan, Refusal
 from service.batch.pools import Pool
 from service.batch.run import Run
@@ -126,8 +126,7 @@ class Target:
         if self.whole is not None:
             store, name = Store(str(self.whole.parent)), f"{self.whole.stem}-{name}"
         if not job.failures:
-            if store.exists(name):
-                store.remove([name])
+            store.discard(name)
             return ""
         store.put(name, draw(source, job.failures))
         return f"{store.url}/{name}"
@@ -157,7 +156,9 @@ def join_parts(plan: BatchPlan, store: Store, target: IO[bytes]) -> None:
 
 def _present(plan: BatchPlan, store: Store) -> dict[str, None]:
     stored = store.list()
-    names = dict.fromkeys(name for piece in plan.pieces() for name in piece.names if name in stored)
+    wanted = (name for piece in plan.pieces() for name in piece.names)
+    either = (name if name in stored else partial_name(name) for name in wanted)
+    names = dict.fromkeys(name for name in either if name in stored)
     if not names:
         raise StorageFailed("没有一项成功，未生成文件。")
     return names

@@ -18,8 +18,9 @@ from service.errors import Fault, InvalidRequest, RequestError, SealUnavailable,
 from service.fill import award_name
 from service.labels import Geometry, check_start, geometry_of, overflow_of
 from service.model import BatchRow, MissingGlyph, OutputFormat, Submission
-from service.pipeline.naming import file_stem
+from service.pipeline.naming import file_stem, pick
 from service.pipeline.render import Renderer
+from service.schema.place import field_name
 from service.sheets import located
 
 SHEETS_PER_PART = 20
@@ -29,6 +30,7 @@ DOCUMENTS_PER_PIECE = 25
 """Documents that are converted at once, and that one worker makes before it says so."""
 
 _DIGEST_BYTES = 32
+_CONTENT = "内容"
 _MOST_WARNINGS = 1_000
 _MOST_FAULTS = 1_000
 _ONLY_LABEL = re.compile("^「[^」]+」第 1 项")
@@ -172,14 +174,22 @@ class BatchPlan:
         return Submission(label, found.warnings, found.missing)
 
     def _warn_of_duplicate(self, data: Mapping[str, Any], number: bytes, row: BatchRow) -> None:
-        keys = {"内容": number}
+        keys = {_CONTENT: number}
+        values = [pick(data, pointer) for pointer in self.spec.recipient]
+        if any(values):
+            name = field_name(self.spec.schema, self.spec.recipient[0]).strip("「」")
+            keys[name] = _digest(canonical_json(values))
         if self.is_labels:
             recipient = canonical_json([data["unit"], data["attn"], data["address"]])
-            keys = {"收件人": _digest(recipient), "牌匾编号": _digest(f"#{data['plaque_no']}")}
+            keys |= {"收件人": _digest(recipient), "牌匾编号": _digest(f"#{data['plaque_no']}")}
         for name, key in keys.items():
             first = self._seen.setdefault(key, (row.index, row.line))
-            if first != (row.index, row.line) and len(self.warnings) < _MOST_WARNINGS:
+            if first == (row.index, row.line):
+                continue
+            if len(self.warnings) < _MOST_WARNINGS:
                 self.warnings.append(f"{_where(*first)}与{_where(row.index, row.line)}的{name}相同。")
+            if name == _CONTENT:
+                return  # then all else is the same as well
 
     def __len__(self) -> int:
         """Items that can be made, copies not counted."""

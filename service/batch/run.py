@@ -1,26 +1,45 @@
 """The coordinator: hands pieces to a pool, a few at a time, and sees each to its end."""
 
 from collections import deque
-from collections.abc import Callable, Iterable, Iterator
+from collections.abc import Callable, Iterable, Iterator, Sequence
 from concurrent.futures import FIRST_COMPLETED, BrokenExecutor, Future, wait
-from dataclasses import replace
+from dataclasses import dataclass, field, replace
 
-from service.batch.items import Piece, PieceResult
+from service.batch.items import Item, Piece, PieceResult, partial_name
 from service.batch.pools import Pool
 from service.batch.work import lost
 from service.errors import ConverterUnavailable
 
 _AHEAD = 2
 _BREAKS = 6
+_PROBE_BREAKS = 40
 _TICK_S = 0.5
 _KILLED_WORKER = "KilledWorker"  # of a package that may not be installed
+
+
+@dataclass(slots=True)
+class _Search:
+    """Looks for the labels of a part that kill their workers.
+
+    Attributes:
+        piece: The part.
+        queue: Where its halves wait.
+        waiting: Halves whose fate is not known.
+        guilty: Labels that killed a worker alone.
+    """
+
+    piece: Piece
+    queue: deque[Piece]
+    waiting: int = 0
+    guilty: list[Item] = field(default_factory=list)
 
 
 class Run:
     """Makes pieces; results come as they are ready.
 
     A piece whose worker died is made again alone, then item by item; an item that kills its worker alone is
-    the one that fails. A part of labels, 20 sheets, is not taken apart: all its labels fail.
+    the one that fails. A part of labels is one file: halves of it are tried, and nothing of them kept, until the guilty
+    labels are known; then it is made without them.
 
     Args:
         pieces: Made up as they are needed.
@@ -44,6 +63,7 @@ class Run:
         self._taken_apart: deque[Piece] = deque()
         self._under_way: dict[Future[PieceResult], Piece] = {}
         self._breaks = 0
+        self._searches: dict[int, _Search] = {}
 
     def __iter__(self) -> Iterator[PieceResult]:
         """Yield the result of each piece.
@@ -94,14 +114,17 @@ class Run:
             yield from self._guilty(self._under_way.pop(future), self._taken_apart)
             return
         self._breaks = 0
-        self._under_way.pop(future)
-        yield result
+        piece = self._under_way.pop(future)
+        if piece.is_probe:
+            yield from self._probed(piece, ())
+        else:
+            yield result
 
     def _broken(self) -> Iterator[PieceResult]:
         self._breaks += 1
-        if self._breaks > _BREAKS:
-            raise ConverterUnavailable("工作进程反复意外终止，批次已停止；查明原因后可用 --resume 接着做。")
         suspects = list(self._under_way.values())
+        if self._breaks > (_PROBE_BREAKS if any(piece.is_probe for piece in suspects) else _BREAKS):
+            raise ConverterUnavailable("工作进程反复意外终止，批次已停止；查明原因后可用 --resume 接着做。")
         self._under_way.clear()
         self._pool.renew()
         if len(suspects) == 1:
@@ -115,5 +138,32 @@ class Run:
                 replace(piece, items=(item,), names=(name,))
                 for item, name in zip(piece.items, piece.names, strict=True)
             )
+        elif piece.is_probe or len(piece.items) > 1:
+            yield from self._bisect(piece, queue)
         else:
             yield PieceResult(piece.number, lost(piece.items))
+
+    def _bisect(self, piece: Piece, queue: deque[Piece]) -> Iterator[PieceResult]:
+        """Try the halves of a part of labels, or know the guilty one."""
+        search = self._searches.setdefault(piece.number, _Search(piece, queue))
+        middle = len(piece.items) // 2
+        if middle:
+            halves = (piece.items[:middle], piece.items[middle:])
+            queue.extend(replace(piece, items=half, is_probe=True) for half in halves)
+            search.waiting += len(halves)
+        if piece.is_probe:
+            yield from self._probed(piece, () if middle else piece.items)
+
+    def _probed(self, piece: Piece, guilty: Sequence[Item]) -> Iterator[PieceResult]:
+        search = self._searches[piece.number]
+        search.guilty += guilty
+        search.waiting -= 1
+        if search.waiting:
+            return
+        del self._searches[piece.number]
+        rows = {item.index for item in search.guilty}
+        kept = tuple(item for item in search.piece.items if item.index not in rows)
+        if kept:
+            names = tuple(map(partial_name, search.piece.names)) if rows else search.piece.names
+            search.queue.append(replace(search.piece, items=kept, names=names))
+        yield PieceResult(piece.number, lost([item for item in search.piece.items if item.index in rows]))

@@ -107,6 +107,15 @@ class Store:
         for name in names:
             self._tried(partial(self._fs.rm_file, f"{self._root}/{name}"), "删除", name)
 
+    def discard(self, name: str) -> None:
+        """Remove a file if it is there.
+
+        Raises:
+            StorageFailed: The storage does not answer.
+        """
+        if self.exists(name):
+            self.remove([name])
+
     def open_append(self, name: str) -> BinaryIO | None:
         """Open a file to append to; ``None`` where the storage only takes whole files.
 

@@ -1,18 +1,30 @@
 """Workbench: makes one piece of a batch, in whatever process or machine it finds itself."""
 
+import re
 import time
-from collections.abc import Iterator, Sequence
+from collections.abc import Callable, Iterator, Sequence
 from dataclasses import dataclass
 
-from service.batch.items import Item, ItemResult, Piece, PieceResult
+from service.batch.items import Item, ItemResult, Piece, PieceResult, partial_name
 from service.batch.store import Store
 from service.convert import Cancelled
-from service.errors import ConversionCancelled, ServiceError, WorkerLost
+from service.errors import (
+    ConversionCancelled,
+    ConverterBusy,
+    ConverterUnavailable,
+    Fault,
+    QueueTimeout,
+    ServiceError,
+    WorkerLost,
+)
 from service.model import Deadline, OutputFormat, RenderedDocument, RenderOptions
-from service.pipeline.press import SheetPress
+from service.pipeline.press import PressedSheets, SheetPress
 from service.pipeline.render import Renderer
 
 _TRIES = 3
+_LABEL = re.compile(r"/labels/(\d+)(?:/|$)")
+# These say nothing about what was to be made.
+_NOT_THE_LABELS = (ConverterUnavailable, ConverterBusy, QueueTimeout)
 
 
 @dataclass(frozen=True, slots=True)
@@ -57,38 +69,32 @@ class Workbench:
         files = []
         for made in self._labels(piece, cancelled) if is_labels else self._documents(piece, cancelled):
             results += made.results
-            if not made.content or made.name in present:
+            is_whole = partial_name(made.name) != made.name
+            if piece.is_probe or not made.content or (is_whole and made.name in present):
                 continue
             if self._store is None:
                 files.append((made.name, made.content))
                 continue
             try:
                 self._store.put(made.name, made.content)
+                if is_labels and is_whole:
+                    self._store.discard(partial_name(made.name))
             except ServiceError as error:
                 results[-len(made.results) :] = [_failed(result, error) for result in made.results]
         return PieceResult(piece.number, tuple(results), tuple(files))
 
     def _labels(self, piece: Piece, cancelled: Cancelled | None) -> Iterator[_Made]:
-        spec = self._renderer.catalog.get(piece.template_id)
-        options = piece.options.for_each
-        name, begun_s = piece.names[0], time.perf_counter()
-        labels = [item.data for item in piece.items]
-        try:
-            sheets = self._press.press(
-                spec,
-                labels,
-                piece.options.sheets,
-                Deadline.after(self._timeout_s),
-                options,
-                cancelled=cancelled,
-            )
-        except ConversionCancelled:
-            raise
-        except ServiceError as error:
-            seconds = (time.perf_counter() - begun_s) / len(piece.items)
-            yield _Made(name, b"", tuple(_failure(item, error, seconds) for item in piece.items))
-            return
+        begun_s = time.perf_counter()
+        kept, errors, sheets = self._pressed(piece, cancelled)
         seconds = (time.perf_counter() - begun_s) / len(piece.items)
+        failed = tuple(
+            _failure(piece.items[place], error, seconds) for place, error in sorted(errors.items())
+        )
+        if failed:
+            yield _Made(piece.names[0], b"", failed)
+        if sheets is None:
+            return
+        name = partial_name(piece.names[0]) if failed else piece.names[0]
         results = tuple(
             ItemResult(
                 row=item.index,
@@ -100,9 +106,38 @@ class Workbench:
                 document_id=sealed.document_id,
                 warnings=(*item.warnings, *sheets.warnings),
             )
-            for item, sealed in zip(piece.items, sheets.items, strict=True)
+            for item, sealed in zip((piece.items[place] for place in kept), sheets.items, strict=True)
         )
         yield _Made(name, sheets.content(piece.options.output, name), results)
+
+    def _pressed(
+        self, piece: Piece, cancelled: Cancelled | None
+    ) -> tuple[list[int], dict[int, ServiceError], PressedSheets | None]:
+        """Return the labels that are printed, what is wrong with the others, and the sheets."""
+        places = list(range(len(piece.items)))
+        spec = self._renderer.catalog.get(piece.template_id)
+
+        def press(wanted: Sequence[int]) -> PressedSheets:
+            return self._press.press(
+                spec,
+                [piece.items[place].data for place in wanted],
+                piece.options.sheets,
+                Deadline.after(self._timeout_s),
+                piece.options.for_each,
+                cancelled=cancelled,
+            )
+
+        try:
+            return places, {}, press(places)
+        except ServiceError as error:
+            errors = _culprits(press, places, error)
+            kept = [place for place in places if place not in errors]
+            try:
+                return kept, errors, press(kept) if kept else None
+            except ServiceError as other:
+                if isinstance(other, ConversionCancelled):
+                    raise
+                return [], {**dict.fromkeys(places, other), **errors}, None
 
     def _documents(self, piece: Piece, cancelled: Cancelled | None) -> Iterator[_Made]:
         options = piece.options.for_each
@@ -148,6 +183,58 @@ class Workbench:
         if output is OutputFormat.BUNDLE:
             return self._renderer.bundle(document)
         return document.pdf if output is OutputFormat.PDF else document.docx
+
+
+def _culprits(
+    press: Callable[[Sequence[int]], object], places: Sequence[int], error: ServiceError
+) -> dict[int, ServiceError]:
+    """Return the labels because of which sheets cannot be made, each with what is wrong with it.
+
+    Args:
+        press: Makes the sheets of some labels.
+        places: Labels that cannot be made together.
+        error: What was said of them.
+
+    Raises:
+        ConversionCancelled: Nobody waits any more.
+    """
+    if isinstance(error, ConversionCancelled):
+        raise error
+    if len(places) == 1 or isinstance(error, _NOT_THE_LABELS):
+        return dict.fromkeys(places, error)
+    named = {
+        place: type(error)(fault.message, code=error.type_code)
+        for fault in error.faults
+        if (place := _named(fault, places)) is not None
+    }
+    if len(named) == 1:
+        rest = [place for place in places if place not in named]
+        return named | _tried(press, [rest])
+    if named:
+        # One that runs over its edge spoils its neighbour, too.
+        rest = [place for place in places if place not in named]
+        return _tried(press, [[place] for place in named]) | _tried(press, [rest]) or dict(named)
+    middle = len(places) // 2
+    return _tried(press, [places[:middle], places[middle:]])
+
+
+def _tried(
+    press: Callable[[Sequence[int]], object], groups: Sequence[Sequence[int]]
+) -> dict[int, ServiceError]:
+    """Return the culprits of each group; see `_culprits`."""
+    found: dict[int, ServiceError] = {}
+    for group in groups:
+        try:
+            if group:
+                press(group)
+        except ServiceError as error:
+            found |= _culprits(press, group, error)
+    return found
+
+
+def _named(fault: Fault, places: Sequence[int]) -> int | None:
+    match = _LABEL.match(fault.pointer)
+    return places[int(match[1])] if match else None
 
 
 def _success(item: Item, name: str, document: RenderedDocument, seconds: float) -> ItemResult:

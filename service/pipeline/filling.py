@@ -88,10 +88,16 @@ def _labels(spec: TemplateSpec, data: Mapping[str, Any], extras: Mapping[str, An
     docx = fill_docx(compose_sheet(spec.docx, sheet), values, extras)
     items = [{**label, "award": award_name(label["award"])} for label in data["labels"]]
     filled = _separated(spec, docx, items, pages=sheet.pages + calibration)
-    return replace(filled, labels=tuple(_placed(sheet, first_page=int(calibration))))
+    return replace(filled, labels=tuple(placed_labels(sheet, first_page=int(calibration))))
 
 
-def _placed(sheet: LabelSheet, *, first_page: int) -> Iterator[PlacedLabel]:
+def placed_labels(sheet: LabelSheet, *, first_page: int = 0) -> Iterator[PlacedLabel]:
+    """Yield where each label must be printed, in the order of the places.
+
+    Args:
+        sheet: All labels, placed.
+        first_page: Page index of the first sheet.
+    """
     geometry = sheet.geometry
     fitted = (label for row in sheet.rows for label in row.labels)
     for index, label in enumerate(fitted):

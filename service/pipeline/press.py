@@ -2,8 +2,8 @@
 
 import json
 from collections.abc import Mapping, Sequence
-from dataclasses import asdict, dataclass
-from typing import Any, Literal
+from dataclasses import asdict, dataclass, replace
+from typing import Any, Literal, TypeVar
 
 from service.archive import write_docx
 from service.convert import Cancelled, Priority
@@ -13,9 +13,13 @@ from service.fill import award_name, fill_docx
 from service.labels import Geometry, LabelSheet, arrangement, compose_sheet, geometry_of, plan_sheet
 from service.model import Deadline, OutputFormat, RenderOptions, SealedItem, TemplateSpec
 from service.pdf import page_count, pdf_text
+from service.pipeline.contract import check_labels
+from service.pipeline.filling import placed_labels
 from service.pipeline.render import Renderer
 from service.pipeline.whole import check_text
-from service.verification import Seal, png_bytes
+from service.verification import png_bytes
+
+_T = TypeVar("_T")
 
 
 @dataclass(frozen=True, slots=True)
@@ -133,7 +137,7 @@ class SheetPress:
         docx = fill_docx(compose_sheet(spec.docx, sheet), values, extras)
         printed = [{**label, "award": award_name(label["award"])} for label in labels]
         seals = list(self._renderer.sealer.seal_items(spec, printed, draft=options.draft))
-        placed = _placed(seals, settings, geometry)
+        placed = _by_place(seals, settings, geometry)
         warnings: list[str] = []
         pdf = b""
         if options.output is not OutputFormat.DOCX:
@@ -141,6 +145,7 @@ class SheetPress:
                 docx, deadline, priority=Priority.BATCH, cancelled=cancelled, label=spec.template_id
             )
             _check_pages(sheet, raw)
+            _check_labels(labels, _by_place(range(len(labels)), settings, geometry), sheet, raw)
             given = "".join(label.text for row in sheet.rows for label in row.labels if label)
             check_text(spec, data, given, pdf_text(raw))
             pdf = self._renderer.sealer.stamp_items(raw, spec.qr.placeholder_px, placed)
@@ -153,10 +158,29 @@ class SheetPress:
         return PressedSheets(pdf, docx, sheet.pages, tuple(items), tuple(warnings))
 
 
-def _placed(seals: Sequence[Seal], settings: SheetSettings, geometry: Geometry) -> list[Seal]:
-    """Return the seals in the order of their places on the sheets."""
-    order = arrangement(len(seals), settings.start_at, geometry, by_column=settings.order == "column")
-    return [seals[index] for index in order if index is not None]
+def _by_place(given: Sequence[_T], settings: SheetSettings, geometry: Geometry) -> list[_T]:
+    """Return what belongs to each label in the order of their places on the sheets."""
+    order = arrangement(len(given), settings.start_at, geometry, by_column=settings.order == "column")
+    return [given[index] for index in order if index is not None]
+
+
+def _check_labels(
+    labels: Sequence[Mapping[str, Any]], by_place: Sequence[int], sheet: LabelSheet, pdf: bytes
+) -> None:
+    """Hold each label against its own edges, as a single request does; faults say its place among the labels.
+
+    Raises:
+        LayoutOverflow: It names all labels that are not printed whole.
+    """
+    try:
+        check_labels({"labels": [labels[index] for index in by_place]}, tuple(placed_labels(sheet)), pdf)
+    except LayoutOverflow as error:
+        faults = []
+        for fault in error.faults:
+            _, _, place, *rest = fault.pointer.split("/")
+            pointer = "/".join(["", "labels", str(by_place[int(place)]), *rest])
+            faults.append(replace(fault, pointer=pointer))
+        raise LayoutOverflow(str(error), faults=faults) from error
 
 
 def _check_pages(sheet: LabelSheet, pdf: bytes) -> None:

@@ -137,6 +137,7 @@ def test_faulty_rows_stop_everything_or_are_left_out(run: Run, tmp_path: Path) -
     assert found[0]["pages"] == 1
 
 
+@pytest.mark.fault("X11")
 def test_rows_that_were_left_out_come_back_in_a_workbook(run: Run, tmp_path: Path) -> None:
     rows, target = tmp_path / "名单.xlsx", tmp_path / "标签.pdf"
     cells = [label(number) for number in range(1, 31)]
@@ -220,6 +221,7 @@ def test_interrupted_run_ends_what_it_began(run: Run, environment: dict[str, str
     assert (done.returncode, len(files(target))) == (0, 24)
 
 
+@pytest.mark.fault("P9")
 def test_three_shards_make_everything_once(environment: dict[str, str], tmp_path: Path) -> None:
     rows = tmp_path / "rows.json"
     rows.write_text(json.dumps([{**LABELS[n % 25], "plaque_no": f"2026-{n:04d}"} for n in range(130)]))

@@ -56,7 +56,7 @@ def making(folder: Path) -> list[int]:
     return [int(path.name) for path in folder.glob("*")]
 
 
-@pytest.mark.fault("C12")
+@pytest.mark.fault("C12", "P7")
 def test_work_of_a_killed_worker_is_done_and_a_poison_row_fails_alone(
     environment: dict[str, str], tmp_path: Path
 ) -> None:

@@ -15,6 +15,7 @@ import pypdf
 import pytest
 from PIL import Image
 
+from service.archive import read_docx, write_docx
 from service.batch import (
     BatchOptions,
     ItemResult,
@@ -26,11 +27,12 @@ from service.batch import (
 from service.batch import plan as plan_module
 from service.batch.job import BatchJob, Target
 from service.bootstrap import Services
-from service.errors import InvalidRequest, ServiceError
+from service.errors import ConversionFailed, InvalidRequest, ServiceError
 from service.labels import geometry_of
 from service.model import BatchRow, OutputFormat
 from service.pdf import render_pages
 from service.pdf.join import PdfJoiner
+from service.pipeline import press as press_module
 from service.pipeline.press import SheetSettings
 from service.verification import decode_symbols
 from tests.conftest import FIXTURES
@@ -196,6 +198,55 @@ def test_all_faults_of_all_rows_come_at_once_and_duplicates_are_named(services: 
     assert plan.warnings == ["第 1 项与第 6 项的牌匾编号相同。"]
     assert [item.index for piece in plan.pieces() for item in piece.items] == [0, 2, 4, 5]
     plan.close()
+
+
+def test_label_that_is_not_printed_whole_fails_alone(
+    services: Services, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    fill_docx = vars(press_module)["fill_docx"]
+
+    def overfilled(*arguments: Any) -> bytes:
+        parts = read_docx(fill_docx(*arguments))
+        body = parts["word/document.xml"].decode()
+        parts["word/document.xml"] = body.replace("第7组", "第7组" + "云州市科学技术促进会" * 30).encode()
+        return write_docx(parts)
+
+    monkeypatch.setattr(press_module, "fill_docx", overfilled)
+    options = BatchOptions(skip=True, sheets=SheetSettings(start_at=2, order="column"))
+    results, store = made(services, "memory://overfilled", rows(9), options)
+    assert [result.row for result in results if result.status == "failed"] == [7]
+    assert results[7].code == "layout-overflow"
+    assert "没有完整印在标签之内" in results[7].message
+    (part,) = (name for name in store.list() if name.endswith(".pdf"))
+    assert part.endswith("-partial.pdf")
+    assert {result.file for result in results if result.status == "ok"} == {part}
+    printed = sorted(text for _, text in read_sheets(services, store.get(part), options.sheets))
+    assert printed == [f"2026-{number:03d}" for number in range(9) if number != 7]
+
+
+@pytest.mark.fault("C12")
+def test_label_that_ends_its_conversion_fails_alone(
+    services: Services, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    convert = services.renderer.converter.convert
+
+    def crashing(docx: bytes, *arguments: Any, **named: Any) -> bytes:
+        body = read_docx(docx)["word/document.xml"].decode()
+        if "第2组" in body or "第5组" in body:
+            raise ConversionFailed("LibreOffice 意外退出。")
+        return convert(docx, *arguments, **named)
+
+    monkeypatch.setattr(services.renderer.converter, "convert", crashing)
+    results, store = made(services, "memory://crashing", rows(6), BatchOptions(skip=True))
+    failed = [(result.row, result.code) for result in results if result.status == "failed"]
+    assert failed == [(2, "conversion-failed"), (5, "conversion-failed")]
+    (part,) = (name for name in store.list() if name.endswith(".pdf"))
+    assert len(dict(read_sheets(services, store.get(part), SheetSettings()))) == 4
+    # The next run tries them again, and the part is whole.
+    monkeypatch.undo()
+    results, store = made(services, "memory://crashing", rows(6), BatchOptions(skip=True))
+    assert [result.status for result in results] == ["ok"] * 6
+    assert [name for name in store.list() if name.endswith(".pdf")] == [results[0].file]
 
 
 @pytest.mark.parametrize(

@@ -3,6 +3,7 @@
 from collections.abc import Iterable
 from concurrent.futures import Future
 from concurrent.futures.process import BrokenProcessPool
+from dataclasses import replace
 
 import pytest
 
@@ -24,6 +25,7 @@ class Frail:
         self.poison = set(poison)
         self.open: list[Future[PieceResult]] = []
         self.renewed = 0
+        self.kept: list[Piece] = []
 
     def submit(self, piece: Piece, present: frozenset[str]) -> "Future[PieceResult]":
         future: Future[PieceResult] = Future()
@@ -34,6 +36,8 @@ class Frail:
                     one.set_exception(BrokenProcessPool())
         else:
             future.set_result(_made(piece))
+            if not piece.is_probe:
+                self.kept.append(piece)
         return future
 
     def renew(self) -> None:
@@ -61,6 +65,20 @@ def test_poison_item_fails_alone_and_its_neighbours_are_made_once() -> None:
     found = run(pool, piece(0, 0, 1, 2), piece(1, 3, 4, 5), piece(2, 6, 7))
     assert found == [(row, "failed", "worker-lost") if row == 4 else (row, "ok", "") for row in range(8)]
     assert pool.renewed >= 2
+
+
+@pytest.mark.fault("P7")
+def test_poison_label_fails_alone_and_its_part_is_made_without_it() -> None:
+    pool = Frail({5, 11})
+    part = replace(piece(0, *range(20)), names=("标签-000001-000020-abc.pdf",))
+    results = list(Run([part, piece(1, 30)], pool, lambda _: frozenset(), lambda: False))
+    found = sorted((item.row, item.status, item.code) for made in results for item in made.results)
+    assert found == sorted(
+        [(row, "failed", "worker-lost") if row in (5, 11) else (row, "ok", "") for row in range(20)]
+        + [(30, "ok", "")]
+    )
+    assert pool.kept[-1].names == ("标签-000001-000020-abc-partial.pdf",)
+    assert [item.index for item in pool.kept[-1].items] == [row for row in range(20) if row not in (5, 11)]
 
 
 def test_batch_ends_where_every_worker_dies() -> None:

@@ -48,6 +48,7 @@ def planted(extra: bytes, *, before: bytes = b"</sheetData>") -> bytes:
         b'<row r="4"><c r="A4"><v>1</v>',
     ],
 )
+@pytest.mark.fault("X4")
 def test_cells_that_are_nowhere_are_refused(extra: bytes) -> None:
     assert refused(planted(extra)) in ("archive-limit", "not-xlsx", "too-many-rows")
 
