@@ -3,16 +3,32 @@
 The converter counts for itself (`service.web.metrics`); requests, problems and verdicts end here.
 """
 
+import contextlib
 import os
 from dataclasses import dataclass
 from pathlib import Path
 
 from prometheus_client import CollectorRegistry, Counter, Histogram, values
+from prometheus_client.mmap_dict import MmapedDict
 from prometheus_client.multiprocess import MultiProcessCollector
 
 from service.model import SECONDS_BUCKETS
 
 _FOLDER_VARIABLE = "PROMETHEUS_MULTIPROC_DIR"
+_FILE_BYTES = 1 << 19
+
+
+class _Reserved(MmapedDict):
+    """A process's file of counts whose room on the disk is taken when it is made.
+
+    The library's own is sparse: on a full disk, to write to it would end the process (SIGBUS).
+    """
+
+    def __init__(self, filename: str, read_mode: bool = False) -> None:
+        if not read_mode:
+            with Path(filename).open("ab") as stream:
+                os.posix_fallocate(stream.fileno(), 0, _FILE_BYTES)
+        super().__init__(filename, read_mode)  # type: ignore[no-untyped-call]
 
 
 @dataclass(frozen=True, slots=True)
@@ -57,6 +73,7 @@ class Counts:
             folder.mkdir(mode=0o700, exist_ok=True)
             # The library asks the environment when it is imported, before anybody knows the folder.
             os.environ[_FOLDER_VARIABLE] = str(folder)  # noqa: TID251
+            values.MmapedDict = _Reserved  # type: ignore[attr-defined]
             values.ValueClass = values.MultiProcessValue()  # type: ignore[no-untyped-call]
         self._requests = Histogram(
             REQUESTS.name, REQUESTS.text, REQUESTS.labels, registry=self._own, buckets=SECONDS_BUCKETS
@@ -74,15 +91,18 @@ class Counts:
             seconds: Until the answer began.
         """
         known = method if method in _METHODS else "-"
-        self._requests.labels(known, route, str(status)).observe(seconds)
+        with contextlib.suppress(OSError):  # no room for a file of counts
+            self._requests.labels(known, route, str(status)).observe(seconds)
 
     def problem(self, code: str) -> None:
         """Count a problem by its stable type."""
-        self._problems.labels(code).inc()
+        with contextlib.suppress(OSError):
+            self._problems.labels(code).inc()
 
     def verdict(self, code: str) -> None:
         """Count a verdict."""
-        self._verdicts.labels(code).inc()
+        with contextlib.suppress(OSError):
+            self._verdicts.labels(code).inc()
 
     def registry(self) -> CollectorRegistry:
         """Return what all processes have counted, to be scraped once."""

@@ -156,3 +156,14 @@ def test_samples_are_valid_json_with_unique_keys() -> None:
 
     for path in (ROOT / "templates").rglob("*.json"):
         json.loads(path.read_text("utf-8"), object_pairs_hook=unique)
+
+
+@pytest.mark.fault("P9")
+def test_nothing_is_timed_by_the_wall_clock() -> None:
+    timed = {
+        path.relative_to(ROOT)
+        for path in SOURCES
+        if re.search(r"\btime(\.time|_ns)\(", path.read_text("utf-8"))
+    }
+    # Against the time of a file, which is the wall clock's.
+    assert timed == {Path("service/isolation/workspace.py")}
