@@ -126,6 +126,10 @@ class Settings(BaseModel):
         "refuse", description="时间戳服务不可用时：refuse 不出文件，warn 出不带时间戳的文件并提醒"
     )
     tsa_timeout_s: _Seconds = Field(10.0, description="等待时间戳服务的时限（秒）")
+    otlp_endpoint: str | None = Field(
+        None,
+        description="OpenTelemetry 收集器的网址（OTLP/HTTP），如 http://127.0.0.1:4318；默认没有，不记踪迹。须安装 wenyin[otel]",
+    )
     log_level: Literal["debug", "info", "warning", "error"] = Field("info", description="日志级别")
 
     @field_validator("public_url")
@@ -138,9 +142,9 @@ class Settings(BaseModel):
             raise ValueError("应为 http:// 或 https:// 开头的网址，不带问号和井号")
         return value.rstrip("/")
 
-    @field_validator("tsa_url")
+    @field_validator("tsa_url", "otlp_endpoint")
     @classmethod
-    def _tsa_url_is_http(cls, value: str | None) -> str | None:
+    def _url_is_http(cls, value: str | None) -> str | None:
         if value is not None and urlsplit(value).scheme not in ("http", "https"):
             raise ValueError("应为 http:// 或 https:// 开头的网址")
         return value

@@ -30,6 +30,7 @@ from service.pipeline.sealing import Sealer
 from service.pipeline.together import convert_together
 from service.pipeline.tries import Clock, sealed_document
 from service.schema import Validator, code_point, parse_json
+from service.spans import annotate
 from service.verification import KeyRing
 
 _PLAIN = RenderOptions()
@@ -285,6 +286,7 @@ class Renderer:
         sealed = sealed_document(begun.filled, convert, seal, clock)
         with clock.stage("sign"):
             wanted = sealed.pdf and options.is_signed
+            annotate("wenyin.pages", sealed.pages)
             finished = self.sealer.sign(sealed.pdf, warnings) if wanted else sealed.pdf
         return RenderedDocument(
             template_id=spec.template_id,

@@ -13,6 +13,7 @@ from service.pipeline.contract import LoneSignature, squeezed
 from service.pipeline.faces import keep_blanks
 from service.pipeline.filling import Filled
 from service.pipeline.sealing import Sealed
+from service.spans import span
 
 _LOG = structlog.get_logger("wenyin.render")
 
@@ -32,7 +33,8 @@ class Clock:
         """Count the time of the block as a stage's."""
         begun = time.perf_counter()
         try:
-            yield
+            with span(name):
+                yield
         finally:
             self.seconds[name] = self.seconds.get(name, 0.0) + time.perf_counter() - begun
 

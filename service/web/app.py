@@ -31,6 +31,7 @@ from service.web.guard import check_access
 from service.web.keybook import KeyBook
 from service.web.observe import begin, note_answer
 from service.web.origin import refuse_cross_site, refuse_preflight
+from service.web.tracing import Tracing
 
 BLUEPRINTS = (
     api.BLUEPRINT,
@@ -93,6 +94,8 @@ def create_app(
     for blueprint in BLUEPRINTS:
         app.register_blueprint(blueprint)
     app.before_request(begin)
+    if services.settings.otlp_endpoint:
+        Tracing(services.settings.otlp_endpoint).register(app)
     app.before_request(_refuse_when_stopping)
     app.before_request(refuse_preflight)
     app.before_request(refuse_cross_site)

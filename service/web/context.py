@@ -6,6 +6,7 @@ from flask import current_app
 
 from service.bootstrap import Services
 from service.model import Verdict
+from service.spans import annotate
 from service.web.counts import Counts
 from service.web.keybook import KeyBook
 
@@ -36,6 +37,7 @@ def counts() -> Counts:
 def counted(verdict: Verdict) -> Verdict:
     """Count a verdict and return it."""
     counts().verdict(verdict.code.value)
+    annotate("wenyin.verdict", verdict.code.value)
     return verdict
 
 
