@@ -9,6 +9,7 @@ from flask import Flask, Response, g, render_template, request
 from werkzeug.exceptions import HTTPException, RequestEntityTooLarge
 
 from service.errors import Fault, RequestError, ServiceError, TooLarge, Unauthenticated
+from service.spans import annotate
 from service.web.context import counts
 
 _LOG = structlog.get_logger("wenyin.problem")
@@ -103,7 +104,9 @@ def _body(code: str, title: str, status: int, detail: str) -> dict[str, Any]:
 
 
 def _answer(body: dict[str, Any]) -> Response:
-    counts().problem(body["type"].removeprefix(TYPE_PREFIX))
+    code = body["type"].removeprefix(TYPE_PREFIX)
+    counts().problem(code)
+    annotate("error.type", code)
     if is_page():
         html = render_template("problem.html", problem=body)
         return Response(html, body["status"], content_type="text/html; charset=utf-8")
