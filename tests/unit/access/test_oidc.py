@@ -3,8 +3,10 @@
 import base64
 import hmac
 import json
+import threading
 import time
 from collections.abc import Callable
+from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
 from pathlib import Path
 from typing import Any
 
@@ -182,3 +184,34 @@ def test_keys_are_fetched_when_needed_and_not_for_every_wrong_token() -> None:
     clock[0] += 4000
     assert check_token(token(), RULE, found)[0] == "u-1"
     assert len(asked) == 4
+
+
+class _Provider(BaseHTTPRequestHandler):
+    """Hands out the keys, too much, or the way elsewhere."""
+
+    def do_GET(self) -> None:
+        self.send_response(302 if self.path == "/moved" else 200)
+        if self.path == "/moved":
+            self.send_header("Location", "/jwks")
+        self.end_headers()
+        self.wfile.write(b" " * 1_100_000 if self.path == "/much" else json.dumps(PUBLIC).encode())
+
+    def log_message(self, format: str, *args: object) -> None:
+        pass
+
+
+def test_keys_come_over_http_within_bounds() -> None:
+    with ThreadingHTTPServer(("127.0.0.1", 0), _Provider) as provider:
+        thread = threading.Thread(target=provider.serve_forever)
+        thread.start()
+        try:
+            address = f"http://127.0.0.1:{provider.server_port}"
+            for path in ("/jwks", "/moved"):
+                assert check_token(token(), RULE, UrlKeys(address + path))[0] == "u-1"
+            with pytest.raises(IdentityUnavailable):
+                check_token(token(), RULE, UrlKeys(f"{address}/much"))
+        finally:
+            provider.shutdown()
+            thread.join()
+    with pytest.raises(IdentityUnavailable):
+        check_token(token(), RULE, UrlKeys(f"{address}/jwks"))
