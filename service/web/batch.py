@@ -52,13 +52,13 @@ class _Look:
     Attributes:
         table: The first rows.
         good: Items that can be made.
-        refused: Line and faults of each row that cannot.
+        refused: Each row that cannot: what to say before its faults, and these.
         warnings: Chinese sentences.
     """
 
     table: Preview
     good: int
-    refused: Sequence[tuple[int, Sequence[Fault]]]
+    refused: Sequence[tuple[str, Sequence[Fault]]]
     warnings: Sequence[str]
 
 
@@ -138,7 +138,12 @@ def _options(spec: TemplateSpec) -> BatchOptions:
 def _look(spec: TemplateSpec, given: _Given, plan: BatchPlan) -> _Look:
     limit = services().settings.batch_http_rows_limit
     table = preview_rows(given.content, spec, name=given.name, content_type="", rows_limit=limit)
-    refused = [(refusal.row.line, refusal.faults) for refusal in plan.refusals]
+    # Of a sheet, each fault names its cell; the items of a JSON array have only a place.
+    refused = [
+        ("" if row.line else f"第 {row.index + 1} 项：", refusal.faults)
+        for refusal in plan.refusals
+        for row in (refusal.row,)
+    ]
     return _Look(table, len(plan), refused, plan.warnings[:_SHOWN])
 
 

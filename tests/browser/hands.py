@@ -3,7 +3,7 @@
 from pathlib import Path
 from typing import Any
 
-from playwright.sync_api import Page
+from playwright.sync_api import Locator, Page
 
 
 def type_in(page: Page, data: dict[str, Any], pointer: str = "") -> None:
@@ -33,8 +33,13 @@ def add_rows(page: Page, pointer: str, count: int) -> None:
             page.wait_for_selector(f'[id="f{pointer}/{number - 1}"]')
 
 
+def control_of(page: Page, pointer: str) -> Locator:
+    """Return the control of a value; of ticks, each."""
+    return page.locator(f'[name="{pointer}"]')
+
+
 def _control(page: Page, pointer: str, value: Any) -> None:
-    control = page.locator(f'[name="{pointer}"]')
+    control = control_of(page, pointer)
     kind = control.first.get_attribute("type")
     if kind in ("checkbox", "radio"):
         wanted = value if isinstance(value, list) else ["1"] if value is True else [value]

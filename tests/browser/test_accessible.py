@@ -3,6 +3,7 @@
 import dataclasses
 import threading
 from collections.abc import Iterator
+from datetime import date
 from pathlib import Path
 
 import pytest
@@ -10,9 +11,11 @@ from axe_playwright_python.sync_playwright import Axe
 from playwright.sync_api import Browser, Page
 from werkzeug.serving import make_server
 
+from service.access import new_key, open_gate
 from service.bootstrap import Services
+from service.evidence import TextSpan
 from service.model import Verdict, VerdictCode
-from service.verification import wording
+from service.verification import china_today, wording
 from service.web.app import create_app
 from tests.browser.hands import shot
 
@@ -34,7 +37,13 @@ WIDTHS = (1200, 360)
 def verdict(code: VerdictCode) -> Verdict:
     believed = code not in (VerdictCode.NO_SEAL, VerdictCode.BAD_TOKEN, VerdictCode.UNKNOWN_KEY)
     text = "关于组织开展活动的通知\n" + "各单位结合实际组织开展主题活动。" * 20
-    matched = code in (VerdictCode.EXACT, VerdictCode.TEXT_MATCH)
+    matched = code in (VerdictCode.EXACT, VerdictCode.TEXT_MATCH, VerdictCode.ALTERED)
+    altered = (
+        TextSpan("same", "各单位于"),
+        TextSpan("removed", "5月8日"),
+        TextSpan("added", "5月28日"),
+        TextSpan("same", "前报送方案。\n"),
+    )
     return Verdict(
         code,
         wording.MESSAGES[code],
@@ -44,6 +53,7 @@ def verdict(code: VerdictCode) -> Verdict:
         "0123456789abcdef" if believed else None,
         believed,
         text if matched else None,
+        differences=altered if code is VerdictCode.ALTERED else (),
     )
 
 
@@ -59,8 +69,14 @@ class Desk:
 
 
 @pytest.fixture(scope="module")
-def address(services: Services) -> Iterator[str]:
-    app = create_app(dataclasses.replace(services, desk=Desk()))  # type: ignore[arg-type]
+def address(services: Services, tmp_path_factory: pytest.TempPathFactory) -> Iterator[str]:
+    file = tmp_path_factory.mktemp("keys") / "keys.json"
+    new_key(file, "desk", ["template:*", "issuer:*"], date(2026, 1, 1))
+    # A gate that takes keys, so that the pages which ask for one are there.
+    gate = open_gate(
+        services.settings.model_copy(update={"api_keys": file}), services.keyring.master, china_today
+    )
+    app = create_app(dataclasses.replace(services, desk=Desk(), gate=gate))  # type: ignore[arg-type]
     server = make_server("127.0.0.1", 0, app, threaded=True)
     thread = threading.Thread(target=server.serve_forever)
     thread.start()
@@ -88,7 +104,14 @@ def faults(page: Page) -> list[str]:
 
 
 @pytest.mark.parametrize(
-    "path", ["/", "/verify", "/verify/offline.html", *(f"/V/{number}" for number in range(SEVERAL + 1))]
+    "path",
+    [
+        "/signin",
+        "/fill/notice",
+        "/verify",
+        "/verify/offline.html",
+        *(f"/V/{number}" for number in range(SEVERAL + 1)),
+    ],
 )
 def test_nothing_serious_is_found_at_any_width(
     opened: Page, address: str, path: str, artifacts: Path
@@ -98,8 +121,7 @@ def test_nothing_serious_is_found_at_any_width(
         opened.goto(address + path)
         assert faults(opened) == [], width
         assert opened.evaluate("document.documentElement.scrollWidth") <= width
-        if path == f"/V/{SEVERAL}":
-            shot(opened, artifacts / f"several-{width}.png")
+        shot(opened, artifacts / f"verify-{path.strip('/').replace('/', '-') or 'home'}-{width}.png")
 
 
 def test_axe_would_find_something(opened: Page, address: str) -> None:

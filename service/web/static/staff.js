@@ -92,7 +92,7 @@
       Object.assign(find("progress", meter), { max: said.total, value: over });
       const left = Math.round((Date.now() - begun) / 1000 * (said.total - over) / Math.max(1, over));
       say(`已完成 ${said.done} / ${said.total}${left ? `，约剩 ${left} 秒` : ""}`);
-      if (said.status === "failed") find(".failed").append(Object.assign(document.createElement("li"), { textContent: said.message }));
+      if (said.status === "failed") find(".failed").append(Object.assign(document.createElement("li"), { textContent: `${said.line ? "" : `第 ${said.row + 1} 项：`}${said.message}` }));
       if (said.event !== "result") return;
       kind = said.media_type;
       pieces.push(Uint8Array.from(atob(said.content), (char) => char.charCodeAt(0)));
