@@ -311,4 +311,6 @@ def _fault(detail: ErrorDetails) -> str:
         reason = str(detail["ctx"]["error"])
     else:
         reason = _MESSAGES.get(kind, detail["msg"]).format(**detail.get("ctx", {}))
-    return f"{variable}={detail['input']!r}：{reason.replace(' or ', '、')}"
+    # A misspelt name may stand before a secret.
+    value = "" if kind == "extra_forbidden" else f"={detail['input']!r}"
+    return f"{variable}{value}：{reason.replace(' or ', '、')}"

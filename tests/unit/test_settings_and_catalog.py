@@ -111,6 +111,13 @@ def test_every_setting_states_its_default_and_a_number_its_unit() -> None:
             assert any(word in description for word in counted), variable
 
 
+def test_value_behind_a_misspelt_name_is_not_told() -> None:
+    with pytest.raises(ConfigError) as caught:
+        Settings.from_env({"WENYIN_METRIC_TOKEN": "m-secret"})
+    assert "WENYIN_METRIC_TOKEN" in str(caught.value)
+    assert "m-secret" not in str(caught.value)
+
+
 def test_shipped_templates_load_and_know_each_other_by_id() -> None:
     catalog = Catalog.load(NOTICE.parent)
     assert catalog.faults == {}

@@ -245,3 +245,30 @@ def test_no_personal_data_in_the_token_or_the_log(server: Server, sealed: dict[s
                 assert value not in claims
                 assert value not in server.log
     assert digits not in server.log
+
+
+@pytest.mark.fault("H3")
+@pytest.mark.parametrize(
+    "name",
+    [
+        "..\\\\..\\\\a.docx",
+        "../../../tmp/wenyin-escaped",
+        "/etc/x",
+        "a\0b",
+        "长" * 300,
+        "<img src=x onerror=alert(1)>.pdf",
+    ],
+    ids=["backslashes", "parents", "absolute", "nul", "long", "markup"],
+)
+def test_name_of_an_upload_names_nothing(server: Server, name: str) -> None:
+    boundary = "b"
+    head = f'--{boundary}\r\nContent-Disposition: form-data; name="file"; filename="{name}"\r\n\r\n'
+    body = head.encode() + b"no document" + f"\r\n--{boundary}--\r\n".encode()
+    kind = {"Content-Type": f"multipart/form-data; boundary={boundary}", "Accept": "text/html"}
+    for path in ("/v1/verify", "/verify"):
+        answer = server.ask("POST", path, body, kind)
+        assert answer.status == 415, answer.body
+        assert name.encode() not in answer.body
+    assert not Path("/tmp/wenyin-escaped").exists()
+    assert server.jobs_left() == []
+    assert "escaped" not in server.log
