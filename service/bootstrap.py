@@ -35,6 +35,7 @@ from service.pipeline.official_seal import SealProvider
 from service.pipeline.pictures import Covers
 from service.pipeline.readiness import Readiness
 from service.pipeline.render import Renderer
+from service.pipeline.trial import TrialRoom
 from service.pipeline.verify import VerificationDesk
 from service.schema import check_schema
 from service.settings import Settings
@@ -69,6 +70,7 @@ class Services:
         pictures: For reports about the pictures of official seals.
         fonts: For reports about what stands in for what.
         gate: Says who asks, and what he may do.
+        trial: Tries templates that are sent to be looked at; ``None`` where that is not offered.
     """
 
     settings: Settings
@@ -247,17 +249,29 @@ def open_services(
         host.client() if host else _own_converter(settings, fonts, catalog, once=once), table
     )
     desk = VerificationDesk(catalog, keyring, _examiner(settings, examiner))
+    trial = _trial_room(settings, fonts, table)
     try:
         if with_converter:
             _start(converter)
         renderer = _renderer(settings, catalog, converter, keyring, table, pictures)
-        covers, readiness = Covers(renderer, settings.timeout_s), Readiness(converter, _OFFICIAL_NAMES)
+        covers, ready = Covers(renderer, settings.timeout_s), Readiness(converter, _OFFICIAL_NAMES)
         yield Services(
-            settings, renderer, desk, covers, readiness, converter, keyring, catalog, pictures, fonts, gate
+            settings, renderer, desk, covers, ready, converter, keyring, catalog, pictures, fonts, gate, trial
         )
     finally:
-        converter.close()
-        desk.close()
+        _close(converter, desk, trial)
+
+
+def _close(*used: Converter | VerificationDesk | TrialRoom | None) -> None:
+    for one in used:
+        if one is not None:
+            one.close()
+
+
+def _trial_room(settings: Settings, fonts: FontStage, table: FaceTable) -> TrialRoom | None:
+    if not settings.template_preview:
+        return None
+    return TrialRoom.equipped(plan_converter(settings, fonts), canary_docx(_OFFICIAL_NAMES), table)
 
 
 def _renderer(
@@ -375,10 +389,5 @@ def _start(converter: Converter) -> None:
         _LOG.error("转换器不可用", reason=str(error), detail=error.detail)
         return
     state = converter.state()
-    _LOG.info(
-        "转换器已就绪",
-        engine=state.engine,
-        version=state.version,
-        layers=list(state.layers),
-        missing_layers=list(state.missing_layers),
-    )
+    layers = {"layers": list(state.layers), "missing_layers": list(state.missing_layers)}
+    _LOG.info("转换器已就绪", engine=state.engine, version=state.version, **layers)

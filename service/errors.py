@@ -17,6 +17,7 @@
     │   ├── UnsupportedMedia        415  wrong Content-Type or Content-Encoding
     │   ├── NotAcceptable           406  no such output format
     │   ├── UnsafeArchive           422  a docx that must not be opened
+    │   ├── BadTemplate             422  a template sent to be looked at cannot be filled
     │   ├── NotVerifiable           422  a file that cannot be examined
     │   ├── LayoutOverflow          422  the text does not fit the page rules
     │   ├── TextLost                422  LibreOffice does not print a character of the text
@@ -225,6 +226,15 @@ class UnsafeArchive(RequestError):
     code = "unsafe-archive"
     title = "文件不安全"
     http_status = 422
+
+
+class BadTemplate(RequestError):
+    """A template that was sent to be looked at cannot be read or filled."""
+
+    code = "bad-template"
+    title = "模板无法预览"
+    http_status = 422
+    exit_code = ExitCode.TEMPLATE
 
 
 class NotVerifiable(RequestError):

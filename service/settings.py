@@ -77,6 +77,9 @@ class Settings(BaseModel):
         10_000, description="经 HTTP 或网页提交的一批数据的行数上限；更多的请用 wenyin batch"
     )
     batch_rows_limit: _Positive = Field(100_000, description="wenyin batch 一批数据的行数上限")
+    template_preview: bool = Field(
+        False, description="是否接受上传模板预览（/v1/templates/_preview）；true 为接受"
+    )
     idempotency_s: Annotated[float, Field(ge=0)] = Field(
         86_400.0, description="记住 Idempotency-Key 多少秒（每台机器各记各的）；0 为不记"
     )

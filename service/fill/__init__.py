@@ -60,6 +60,10 @@ _PARAGRAPH_ID = re.compile(r' w14:(?:paraId|textId)="[^"]*"')
 _DECLARATION = b'<?xml version="1.0" encoding="UTF-8" standalone="yes"?>\n'
 
 
+class _TooMuchError(SecurityError):
+    """An expression asks for more than any document needs."""
+
+
 class _Environment(ImmutableSandboxedEnvironment):
     """Sandbox in which ``record.items`` is the field ``items``, not a dict's method."""
 
@@ -74,11 +78,11 @@ class _Environment(ImmutableSandboxedEnvironment):
     def call_binop(self, context: Any, operator: str, left: Any, right: Any) -> Any:
         """Refuse powers, and repeats that would fill the memory."""
         if operator == "**":
-            raise SecurityError("power is not allowed")
+            raise _TooMuchError("power is not allowed")
         for sequence, times in ((left, right), (right, left)):
             is_repeat = isinstance(sequence, str | list | tuple) and isinstance(times, int)
             if is_repeat and len(sequence) * times > _LONGEST_REPEAT:
-                raise SecurityError("repeated too often")
+                raise _TooMuchError("repeated too often")
         return super().call_binop(context, operator, left, right)
 
 
@@ -301,6 +305,12 @@ def _render(part: _Part, context: Mapping[str, Any], ids: _DrawingIds) -> bytes:
         raise TemplateError(
             f"模板用到了没有定义的字段：{error.message}", detail=f"{part.name}: {error}"
         ) from error
+    except (_TooMuchError, OverflowError, RecursionError) as error:
+        raise TemplateError(
+            "模板的计算量或篇幅超出限度，请检查循环、重复和宏。",
+            code="render-limit",
+            detail=f"{part.name}: {error}",
+        ) from error
     except SecurityError as error:
         raise TemplateError(
             "模板含有不允许的表达式。", code="template-unsafe", detail=f"{part.name}: {error}"
@@ -312,7 +322,6 @@ def _render(part: _Part, context: Mapping[str, Any], ids: _DrawingIds) -> bytes:
         TypeError,
         ValueError,
         AttributeError,
-        RecursionError,
     ) as error:
         raise TemplateError("模板中的表达式无法计算。", detail=f"{part.name}: {error!r}") from error
     if part.is_flow:

@@ -2,6 +2,7 @@
 
 from collections.abc import Iterable, Sequence
 from dataclasses import dataclass
+from pathlib import Path
 
 from service.fonts.chains import OFFICIAL, OTHERS, TAIL
 from service.fonts.config import families_of, weight_of
@@ -122,6 +123,12 @@ class FaceTable:
         if place == _UNDRAWN:
             return None
         return StandIn(han.families[place], han.bold)
+
+    def file_of(self, name: str) -> Path | None:
+        """Return the file of the face that draws a font's text; ``None`` where nothing does."""
+        wanted = {family.casefold() for family in self.families(name)[:1]}
+        found = (face for face in self._faces if wanted & {family.casefold() for family in face.families})
+        return next((face.path for face in found), None)
 
     def families(self, name: str) -> tuple[str, ...]:
         """Return the installed families that draw a font's text, the first choice first."""

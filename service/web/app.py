@@ -19,6 +19,7 @@ from service.web import (
     offline,
     ops,
     pages,
+    preview,
     problems,
     signin,
     staff,
@@ -46,6 +47,7 @@ BLUEPRINTS = (
     ops.BLUEPRINT,
     wellknown.BLUEPRINT,
     signin.BLUEPRINT,
+    preview.BLUEPRINT,
 )
 """Everything that answers."""
 

@@ -44,6 +44,7 @@ NEEDS: Mapping[str, Need] = MappingProxyType(
         "api.get_schema": Need.TEMPLATE,
         "api.get_sample": Need.TEMPLATE,
         "api.get_workbook": Need.TEMPLATE,
+        "preview.preview": Need.CALLER,
         "api.create_document": Need.DOCUMENT,
         # Whoever holds the paper may ask whether it is genuine.
         "api.verify": Need.NOTHING,

@@ -23,6 +23,7 @@ from service.web.openapi_parts import (
     response,
     template_place,
 )
+from service.web.openapi_preview import preview_paths
 from service.web.openapi_verify import verify_paths, verify_schemas
 
 _ABOUT = """从 JSON 生成公文 docx 与 PDF，并嵌入可核验的二维码。
@@ -72,7 +73,13 @@ def build_openapi(templates: Iterable[TemplateSpec], base_url: str) -> dict[str,
         paths[f"/v1/documents/{spec.template_id}"] = {"post": _document_operation(spec, name)}
         paths[f"/v1/batches/{spec.template_id}"] = {"post": batch_operation(spec, name)}
     place = template_place([spec.template_id for spec in specs])
-    for more in (_template_paths(place), verify_paths(), _operation_paths(), page_paths(place)):
+    for more in (
+        _template_paths(place),
+        preview_paths(),
+        verify_paths(),
+        _operation_paths(),
+        page_paths(place),
+    ):
         paths.update(more)
     return {
         "openapi": "3.1.0",
