@@ -84,6 +84,7 @@ class Services:
     pictures: SealProvider
     fonts: FontStage
     gate: AccessGate
+    trial: TrialRoom | None = None
 
     @property
     def issuer_id(self) -> str:
