@@ -86,11 +86,6 @@ class Services:
     gate: AccessGate
     trial: TrialRoom | None = None
 
-    @property
-    def issuer_id(self) -> str:
-        """In whose name documents are made."""
-        return self.keyring.signing_key(self.settings.issuer).issuer.issuer_id
-
 
 def work_dir(settings: Settings) -> Path:
     """Return the parent folder of all temporary files."""

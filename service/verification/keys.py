@@ -97,6 +97,18 @@ class KeyRing:
         assert private_key is not None  # noqa: S101 - filtered above
         return TokenKey(content.keys[index].kid, private_key, content.keys[index].issuer)
 
+    def signing_fault(self, issuer_id: str | None = None) -> str:
+        """Return the Chinese sentence that says why nothing can be signed today; empty where it can.
+
+        Args:
+            issuer_id: As in `signing_key`.
+        """
+        try:
+            self.signing_key(issuer_id)
+        except ConfigError as error:
+            return str(error)
+        return ""
+
     def only_issuer(self) -> Issuer:
         """Return the issuer where there is only one.
 

@@ -102,7 +102,12 @@ def create_app(
     app.before_request(refuse_preflight)
     app.before_request(refuse_cross_site)
     app.before_request(check_access)
-    app.context_processor(lambda: {"caller": g.get("caller")})
+    app.context_processor(
+        lambda: {
+            "caller": g.get("caller"),
+            "signing_fault": lambda: services.keyring.signing_fault(services.settings.issuer),
+        }
+    )
     app.after_request(_end)
     thrift = Thrift(_THRIFT_AFTER_S)
     # What a document takes for a moment stays with the process otherwise.

@@ -7,8 +7,9 @@ from types import MappingProxyType
 from flask import Response, g, request
 
 from service.access import ANYBODY, Asking, Caller, holds_key
-from service.errors import Forbidden, RequestError, Unauthenticated
+from service.errors import ConfigError, Forbidden, RequestError, Unauthenticated
 from service.model import TemplateSpec
+from service.scopes import ALL
 from service.web import signin
 from service.web.context import services
 from service.web.parameters import flag
@@ -141,8 +142,20 @@ def scopes(need: Need, template_id: str) -> list[str]:
         need: Of an operation.
         template_id: What its address names.
     """
-    names = {"template": f"template:{template_id}", "issuer": f"issuer:{services().issuer_id}"}
+    names = {"template": f"template:{template_id}", "issuer": f"issuer:{_issuer_id()}"}
     return [] if need is Need.CALLER else [names.get(word, word) for word in need.value]
+
+
+def _issuer_id() -> str:
+    """Return in whose name documents are made, signed or not: whoever may ask does not depend on a key's life.
+
+    Where nobody chose among several issuers, only who may use any name gets through.
+    """
+    found = services()
+    try:
+        return found.settings.issuer or found.keyring.only_issuer().issuer_id
+    except ConfigError:
+        return ALL
 
 
 def _check(need: Need, caller: Caller) -> None:
@@ -152,7 +165,7 @@ def _check(need: Need, caller: Caller) -> None:
         if scope == "template":
             caller.require(scope, (request.view_args or {}).get("template_id", ""))
         elif scope == "issuer":
-            caller.require(scope, services().issuer_id)
+            caller.require(scope, _issuer_id())
         elif scope == "batch":
             caller.require(scope)
     if need in (Need.DOCUMENT, Need.BATCH) and flag("seal"):
