@@ -49,8 +49,9 @@ def describe_access(document: dict[str, Any]) -> dict[str, Any]:
                 operation["security"] = [] if need is Need.NOTHING else [{}, *_asked(schemes, ["metrics"])]
                 continue
             operation["security"] = _asked(schemes, scopes(need, template_id))
-            refused = page_problems(401, 403) if "网页" in operation["tags"] else problems(401, 403)
-            operation["responses"].update(refused)
+            # 400: a key in the address.
+            said_by = page_problems if "网页" in operation["tags"] else problems
+            operation["responses"].update(said_by(400, 401, 403))
             if "网页" in operation["tags"] and method == "get":
                 operation["responses"]["303"] = response("先登录", HTML, "Location")
     return document

@@ -155,7 +155,7 @@ def test_every_operation_of_the_description_asks_for_what_it_says(guarded: Guard
         if path == "/metrics":
             assert operation["security"] == [{}, {"key": ["metrics"]}, {"session": ["metrics"]}]
             continue
-        assert {"401", "403"} <= set(operation["responses"]), path
+        assert {"400", "401", "403"} <= set(operation["responses"]), path
         assert {name for asked in operation["security"] for name in asked} == set(schemes)
         refused(anonymous, 401, "unauthenticated")
         wanted = operation["security"][0]["key"]

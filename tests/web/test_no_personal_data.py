@@ -4,22 +4,34 @@ import base64
 import contextlib
 import io
 import json
+import os
 import socket
+import subprocess
+import sys
 import threading
 import zipfile
-from collections.abc import Iterator
+from collections.abc import Iterator, Mapping
+from dataclasses import dataclass
+from datetime import date
 from pathlib import Path
 from typing import Any
+from urllib.parse import urlencode
 
 import pytest
+from cryptography.hazmat.primitives.asymmetric import rsa
 
+from service.access import new_key
+from service.access.keyfile import hash_of
 from service.bootstrap import Services
 from service.isolation.process import descendants
+from service.scopes import EVERYTHING
 from service.verification import token_from_url
 from tests.conftest import FIXTURES
 from tests.documents import plain
 from tests.engines import children, kill
-from tests.serving import Server, serving, wait_until
+from tests.serving import Answer, Server, serving, wait_until
+from tests.unit.verification.test_import import certificate, packed
+from tests.web.test_tracing import attributes, collector, spans_in
 
 pytestmark = pytest.mark.libreoffice
 PERSONAL = {"phone", "office_phone", "mobile", "fax", "email", "attn", "address"}
@@ -82,6 +94,85 @@ def broken(request: dict[str, Any]) -> list[bytes]:
 TOKEN = "m-7f1c9-canary"
 STRANGER = "钱多多13911110000"
 """Who is in no fixture: sent in headers, addresses, file names and broken requests."""
+BEARER = "孔令奇（总务处）"
+"""Whose key it is that is typed in on the page."""
+PASSWORD = "p12-9c41e-canary"
+ROUTES = {"/signin", "/signout", "/v1/documents/<template_id>", "/v1/batches/<template_id>", "-"}
+FORM = {"Content-Type": "application/x-www-form-urlencoded", "Accept": "text/html"}
+
+
+@dataclass(frozen=True)
+class Keyed(Server):
+    """Shows a key wherever the request brings no other proof.
+
+    Attributes:
+        key: An API key; empty shows none.
+    """
+
+    key: str = ""
+
+    def ask(
+        self,
+        method: str,
+        path: str,
+        body: bytes | None = None,
+        headers: Mapping[str, str] | None = None,
+        timeout_s: float = 120.0,
+    ) -> Answer:
+        given = dict(headers or {})
+        if not given.keys() & {"Authorization", "Cookie"} and not path.startswith("/signin"):
+            given["Authorization"] = f"Bearer {self.key}"
+        return super().ask(method, path, body, given, timeout_s)
+
+
+def proved(server: Keyed, key: str) -> tuple[list[bytes], list[bytes]]:
+    """Sign in, come back, and show a key where it does not belong; return the secrets, and what was answered."""
+    secret = key.partition(".")[2]
+
+    def enter(shown: str) -> Answer:
+        return server.ask("POST", "/signin", urlencode({"key": shown, "next": "/"}).encode(), FORM)
+
+    entered = enter(key)
+    assert entered.status == 303
+    cookie = entered.headers["set-cookie"].partition(";")[0]
+    held = {**FORM, "Cookie": cookie}
+    answers = [
+        enter(f"{key}x"),
+        enter(secret),
+        server.ask("POST", "/fill/notice", b"do=preview", held),
+        server.ask("GET", "/fill/notice", headers={**held, "Cookie": f"{cookie}x"}),
+        server.ask("GET", f"/v1/templates?key={key}"),
+        server.ask("GET", f"/v1/templates?{secret}"),
+        server.ask("GET", f"/{key}", headers={"Authorization": f"Basic {key}"}),
+        server.ask("GET", "/v1/templates", headers={"Authorization": f"Bearer {key}x"}),
+        server.ask("GET", "/v1/templates", headers={"Authorization": cookie}),
+        server.ask("POST", "/signout", b"", held),
+    ]
+    assert [answer.status for answer in answers] == [401, 401, 200, 303, 400, 200, 404, 401, 401, 303]
+    # His own name is for his own eyes, on the one page that he was let in to.
+    assert [BEARER.encode() in answer.body for answer in answers].count(True) == 1
+    said = [answer.body.replace(BEARER.encode(), b"") for answer in answers]
+    said += [json.dumps(dict(answer.headers)).encode() for answer in answers]
+    secrets = [secret, hash_of(secret), cookie.partition("=")[2]]
+    return [item.encode() for item in secrets], [entered.body, *said]
+
+
+def imported(server: Server, folder: Path) -> list[bytes]:
+    """Import a certificate with a wrong and the right password; return all that is said, and that is kept."""
+    authority, key = (rsa.generate_private_key(public_exponent=65_537, key_size=2_048) for _ in range(2))
+    (folder / "a.p12").write_bytes(packed(key, certificate(key, authority), PASSWORD))
+    keys = server.folder / "var" / "keys"
+    environment = {**os.environ, "WENYIN_KEYS_DIR": str(keys), "WENYIN_LOG_LEVEL": "debug"}
+    said = []
+    for given, code in ((f"{PASSWORD}x", 3), (PASSWORD, 0)):
+        (folder / "password").write_text(given, "utf-8")
+        line = ("keys", "import", str(folder / "a.p12"), "--password-file", str(folder / "password"))
+        done = subprocess.run(
+            [sys.executable, "-m", "service", *line], env=environment, capture_output=True, check=False
+        )
+        assert done.returncode == code, done.stderr
+        said += [done.stdout, done.stderr]
+    return [*said, *(path.read_bytes() for path in keys.rglob("*") if path.is_file())]
 
 
 def abused(server: Server) -> list[bytes]:
@@ -205,26 +296,50 @@ def all_fixtures(server: Server) -> dict[str, list[bytes]]:
     return left
 
 
-@pytest.mark.fault("C11", "H7")
-def test_no_person_and_no_secret_is_found_anywhere(tmp_path: Path, services: Services) -> None:
+@pytest.mark.fault("C11", "H5", "H7")
+def test_no_person_and_no_secret_is_found_anywhere(
+    tmp_path: Path, services: Services, monkeypatch: pytest.MonkeyPatch
+) -> None:
     people = personal([json.loads(path.read_bytes()) for path in FILES])
     bearer = {"Authorization": f"Bearer {TOKEN}"}
-    with serving(tmp_path, converters="2", log_level="debug", metrics_token=TOKEN) as server:
+    monkeypatch.setenv("OTEL_BSP_SCHEDULE_DELAY", "200")
+    file = tmp_path / "apikeys.json"
+    keys = [new_key(file, name, sorted(EVERYTHING.words), date(2026, 1, 1))[1] for name in ("desk", BEARER)]
+    with (
+        collector() as (url, traces),
+        serving(
+            tmp_path,
+            converters="2",
+            log_level="debug",
+            metrics_token=TOKEN,
+            api_keys=str(file),
+            otlp_endpoint=url,
+        ) as plain_server,
+    ):
+        server = Keyed(plain_server.port, plain_server.process, plain_server.folder, key=keys[0])
 
         def public() -> list[bytes]:
-            return [server.ask("GET", address, headers=bearer).body for address in ADDRESSES]
+            return [
+                server.ask("GET", address, headers=bearer if address == "/metrics" else {}).body
+                for address in ADDRESSES
+            ]
 
         # The description of the interface has examples of its own.
         said_before = b"\n".join(public())
-        people = {text for text in people if text.encode() not in said_before} | {STRANGER}
+        people = {text for text in people if text.encode() not in said_before} | {STRANGER, BEARER}
         left = all_fixtures(server)
         left["header"] = abused(server)
+        shown, left["proof"] = proved(server, keys[1])
+        # Before a process is killed that still holds some.
+        wait_until(lambda: routes(traces) >= ROUTES, 60, "spans have come")
         hurt(server, (FIXTURES / "notice" / "everything.json").read_bytes())
         left["public"] += public()
         left |= seen_from_outside(server)
-        secrets = secrets_of(server)
+        left["certificate"] = imported(server, tmp_path)
+        secrets = [*secrets_of(server), *shown, keys[0].partition(".")[2].encode(), PASSWORD.encode()]
         for folder in (tmp_path / "work").glob("instance-*"):
             assert folder.stat().st_mode & 0o77 == 0, folder
+    left["trace"] = list(traces)
     left["log"] = [server.log.encode()]
     for line in server.log.splitlines():
         assert {"event", "level", "logger", "timestamp"} <= set(json.loads(line)), line
@@ -236,4 +351,10 @@ def test_no_person_and_no_secret_is_found_anywhere(tmp_path: Path, services: Ser
         whole = b"\n".join(contents)
         found = sorted(text for text in people if any(form in whole for form in forms(text)))
         assert found == [], (place, found)
-        assert [item for item in secrets if item in whole] == [], place
+        mine = [PASSWORD.encode()] if place == "certificate" else secrets
+        assert [item for item in mine if item in whole] == [], place
+
+
+def routes(traces: list[bytes]) -> set[str | int]:
+    """Return the routes of all requests that a collector was told of."""
+    return {attributes(span).get("http.route", "") for span in spans_in(traces)}
