@@ -1,6 +1,7 @@
 """Where pieces are made: threads of this process, processes of this machine, or a Dask cluster."""
 
 import contextlib
+import logging
 import multiprocessing
 import os
 import signal
@@ -38,6 +39,9 @@ class Pool(Protocol):
     def renew(self) -> None:
         """Go on after a worker died and took the pool with it."""
 
+    def is_alive(self) -> bool:
+        """Tell whether what was begun can still come to its end."""
+
     def close(self) -> None:
         """End; what has not begun never will."""
 
@@ -63,6 +67,10 @@ class ThreadPool:
 
     def renew(self) -> None:
         """Nothing to do: threads do not die."""
+
+    def is_alive(self) -> bool:
+        """Say yes: this process hands out the work."""
+        return True
 
     def close(self) -> None:
         """Wait for what is under way."""
@@ -100,6 +108,10 @@ class ProcessPool:
         """Start new processes for those that died."""
         self._executor.shutdown(wait=False, cancel_futures=True)
         self._executor = self._begin()
+
+    def is_alive(self) -> bool:
+        """Say yes: this process hands out the work."""
+        return True
 
     def close(self) -> None:
         """Wait for what is under way."""
@@ -140,11 +152,18 @@ class DaskPool:
     def renew(self) -> None:
         """Nothing to do: the scheduler gives the work to another worker."""
 
+    def is_alive(self) -> bool:
+        """Tell whether the scheduler is there: one that is stopped leaves futures behind that never end."""
+        link = self._client.scheduler_comm
+        return self._client.status == "running" and link is not None and not link.closed()
+
     def close(self) -> None:
-        """Leave the cluster."""
+        """Leave the cluster, which then drops the work of whoever left."""
+        # Of a scheduler that has gone there is nobody to take leave of: tracebacks would bury what is said of it.
+        for name in ("distributed", "distributed.client"):
+            logging.getLogger(name).setLevel(logging.CRITICAL)
         with contextlib.suppress(Exception):
-            self._executor.shutdown(wait=False, cancel_futures=True)
-        self._client.close()
+            self._client.close()
 
 
 _LOG = structlog.get_logger("wenyin.batch")

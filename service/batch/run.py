@@ -2,7 +2,7 @@
 
 from collections import deque
 from collections.abc import Callable, Iterable, Iterator, Sequence
-from concurrent.futures import FIRST_COMPLETED, BrokenExecutor, Future, wait
+from concurrent.futures import FIRST_COMPLETED, BrokenExecutor, CancelledError, Future, wait
 from dataclasses import dataclass, field, replace
 
 from service.batch.items import Item, Piece, PieceResult, partial_name
@@ -14,6 +14,10 @@ _AHEAD = 2
 _BREAKS = 6
 _PROBE_BREAKS = 40
 _TICK_S = 0.5
+_GONE = (
+    "与 Dask 调度器的连接中断，批次已停止，已做好的文件都在；请重新启动调度器和工作进程，"
+    "再加 --resume 执行同一条命令，只做缺少的（去掉 --executor 就在本机做）。"
+)
 _KILLED_WORKER = "KilledWorker"  # of a package that may not be installed
 
 
@@ -69,7 +73,8 @@ class Run:
         """Yield the result of each piece.
 
         Raises:
-            ConverterUnavailable: Workers die one after the other and make nothing.
+            ConverterUnavailable: Workers die one after the other and make nothing, or whoever hands out the work
+                has gone (``scheduler-lost``).
         """
         while True:
             self._fill()
@@ -80,6 +85,8 @@ class Run:
                 # A pool that broke has taken all others with it.
                 if future in self._under_way:
                     yield from self._settled(future)
+            if not done and not self._pool.is_alive():
+                raise ConverterUnavailable(_GONE, code="scheduler-lost")
 
     def _fill(self) -> None:
         while not self._stop():
@@ -108,6 +115,9 @@ class Run:
         except BrokenExecutor:
             yield from self._broken()
             return
+        except CancelledError as error:
+            # Nobody here cancels: whoever handed it out has forgotten it, and may be back already.
+            raise ConverterUnavailable(_GONE, code="scheduler-lost") from error
         except Exception as error:
             if type(error).__name__ != _KILLED_WORKER:
                 raise

@@ -110,7 +110,8 @@ def batch(
 ) -> None:
     """由 ROWS（JSON、NDJSON、xlsx、csv；- 表示标准输入）的每一行各生成一份文件或一枚标签。
 
-    退出码：0 全部成功；2 用法错误；3 数据有误，或有几项失败；130 被中断，可用 --resume 接着做。
+    退出码：0 全部成功；2 用法错误；3 数据有误，或有几项失败；7 集群断开或工作进程反复终止；
+    130 被中断。7 和 130 可用 --resume 接着做。
     """
     target = Target(output)
     if target.merges and output_format != "pdf":

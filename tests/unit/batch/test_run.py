@@ -44,6 +44,9 @@ class Frail:
         self.renewed += 1
         self.open.clear()
 
+    def is_alive(self) -> bool:
+        return True
+
     def close(self) -> None:
         """Nothing is open."""
 
