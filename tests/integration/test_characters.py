@@ -153,7 +153,7 @@ def test_lost_mark_is_won_back_or_named(services: Services, monkeypatch: pytest.
     renderer.catalog = services.catalog.with_docx(with_margin)
     planted = replace(services, renderer=renderer)
     assert marks(notice(planted, body=shrinkable())) == (28 * 2 * 5, 28 * 2)
-    monkeypatch.setattr("service.pipeline.render.keep_blanks", lambda _: None)
+    monkeypatch.setattr("service.pipeline.tries.keep_blanks", lambda _: None)
     with pytest.raises(
         TextLost, match=r"没有印出 “。”（U\+3002）。「正文」第 \d+ 项「文字」在“[^”]*欢迎。”处"
     ) as refused:

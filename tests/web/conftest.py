@@ -7,7 +7,7 @@ from tests.serving import Answer, Server, serving
 from tests.web.conformance import check_answer
 
 
-@pytest.fixture(scope="session", autouse=True)
+@pytest.fixture(scope="module", autouse=True)
 def _every_answer_is_as_described() -> Iterator[None]:
     """Hold whatever these tests are answered against the service's description of itself."""
     ask = Server.ask
