@@ -88,7 +88,8 @@ class Clerk(_Asking):
         holder = data["labels"][0] if template == "plaque-labels" else data
         if template == "plan-form":
             holder = data["event"]
-        holder[field] = f"{holder[field]}{mark}"
+        # In front: a token cuts what is too long for it.
+        holder[field] = f"{mark}{holder[field]}"
         answer = self.ask(
             f"{template} {output}", "POST", f"/v1/documents/{template}?format={output}", json=data
         )

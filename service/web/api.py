@@ -9,7 +9,7 @@ from service.model import Deadline, OutputFormat, RenderOptions, TemplateSpec
 from service.pipeline.rows import WORKBOOK_TYPE, template_workbook
 from service.web.answers import MEDIA_TYPES, content_disposition, document_answer, revalidated, verdict_answer
 from service.web.clients import client_gone
-from service.web.context import counted, services
+from service.web.context import counted, door, services
 from service.web.guard import permitted
 from service.web.idempotency import once
 from service.web.parameters import flag, on_missing_glyph, only_parameters
@@ -68,8 +68,9 @@ def create_document(template_id: str) -> Response:
     options = RenderOptions(
         output, draft=flag("draft"), seal=flag("seal"), on_missing_glyph=on_missing_glyph()
     )
+    # A slow sender holds up nobody but himself.
     body = _json_body(found.settings.body_limit_bytes)
-    with once(lambda: body):
+    with door().inside(), once(lambda: body):
         document = found.renderer.render(
             template_id,
             body,

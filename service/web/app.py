@@ -10,6 +10,7 @@ from flask import Flask, Response, g, request
 from service.bootstrap import Services, work_dir
 from service.errors import ServiceStopping
 from service.isolation.memory import Thrift
+from service.settings import Settings
 from service.web import (
     api,
     batch,
@@ -26,8 +27,9 @@ from service.web import (
     upload,
     wellknown,
 )
-from service.web.context import COUNTS, KEYBOOK, SERVICES, STOPPING, is_stopping
+from service.web.context import COUNTS, DOOR, KEYBOOK, SERVICES, STOPPING, is_stopping
 from service.web.counts import Counts
+from service.web.door import Door
 from service.web.guard import check_access
 from service.web.keybook import KeyBook
 from service.web.observe import begin, note_answer
@@ -59,6 +61,7 @@ _PIECE_BYTES = 1 << 16
 _RETRY_ELSEWHERE_S = 5
 _WITH_BODY = frozenset({"POST", "PUT", "PATCH"})
 _FORM_PARTS = 20
+_BESIDE_CONVERTING = 2
 _FORM_TEXT_BYTES = 500_000
 # Previews travel inside their page, since nothing of them is kept.
 _CSP = "default-src 'self'; img-src 'self' data:; base-uri 'none'; form-action 'self'; frame-ancestors 'none'"
@@ -91,6 +94,7 @@ def create_app(
     app.extensions[COUNTS] = counts or Counts()
     keys = work_dir(services.settings) / "idempotency-keys"
     app.extensions[KEYBOOK] = KeyBook(keys, services.settings.idempotency_s)
+    app.extensions[DOOR] = Door(_room(services.settings))
     app.url_map.strict_slashes = False
     problems.register(app)
     for blueprint in BLUEPRINTS:
@@ -113,6 +117,11 @@ def create_app(
     # What a document takes for a moment stays with the process otherwise.
     app.teardown_request(lambda _error: thrift.worked())
     return app
+
+
+def _room(settings: Settings) -> int:
+    """How many documents may be in hand: converting, waiting, and in each process being filled or sealed."""
+    return settings.converters + settings.queue_limit + _BESIDE_CONVERTING * settings.workers
 
 
 def _refuse_when_stopping() -> None:

@@ -8,12 +8,14 @@ from service.bootstrap import Services
 from service.model import Verdict
 from service.spans import annotate
 from service.web.counts import Counts
+from service.web.door import Door
 from service.web.keybook import KeyBook
 
 SERVICES = "wenyin"
 STOPPING = "wenyin-stopping"
 COUNTS = "wenyin-counts"
 KEYBOOK = "wenyin-keys"
+DOOR = "wenyin-door"
 
 
 def services() -> Services:
@@ -44,4 +46,10 @@ def counted(verdict: Verdict) -> Verdict:
 def keybook() -> KeyBook:
     """Return what remembers this machine's idempotency keys."""
     found: KeyBook = current_app.extensions[KEYBOOK]
+    return found
+
+
+def door() -> Door:
+    """Return what counts the documents that this machine has in hand."""
+    found: Door = current_app.extensions[DOOR]
     return found

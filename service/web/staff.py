@@ -20,7 +20,7 @@ from service.pipeline.pictures import PAGES_SHOWN, page_pictures
 from service.web.answers import document_answer
 from service.web.back import let_back_work
 from service.web.clients import client_gone
-from service.web.context import services
+from service.web.context import door, services
 from service.web.guard import permitted
 from service.web.origin import tell_origin
 
@@ -129,9 +129,10 @@ def _render(spec: TemplateSpec, body: bytes, options: RenderOptions) -> Rendered
     if len(body) > limit:
         raise TooLarge(f"内容超过 {limit // 1_000_000} MB 的上限，请删减或分成几份。")
     deadline = Deadline.after(found.settings.timeout_s)
-    return found.renderer.render(
-        spec.template_id, body, deadline, options, cancelled=client_gone(request.environ)
-    )
+    with door().inside():
+        return found.renderer.render(
+            spec.template_id, body, deadline, options, cancelled=client_gone(request.environ)
+        )
 
 
 def _form_with_faults(spec: TemplateSpec, state: Any, error: ServiceError) -> str:
