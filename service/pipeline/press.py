@@ -179,7 +179,9 @@ def _check_labels(
         for fault in error.faults:
             _, _, place, *rest = fault.pointer.split("/")
             pointer = "/".join(["", "labels", str(by_place[int(place)]), *rest])
-            faults.append(replace(fault, pointer=pointer))
+            # The report names the row; a number among these sheets would name another one.
+            message = fault.message.removeprefix(f"第 {int(place) + 1} 枚")
+            faults.append(replace(fault, pointer=pointer, message=message))
         raise LayoutOverflow(str(error), faults=faults) from error
 
 
