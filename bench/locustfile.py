@@ -26,7 +26,6 @@ _SAMPLES = {
     for name, path in json.loads(os.environ["LOAD_SAMPLES"]).items()
 }
 _TURNED_AWAY = frozenset({429, 503})
-_LIVEZ_EVERY_S = 0.25
 _FILE_CHECK_SHARE = 0.1
 
 _numbers = itertools.count(1)
@@ -60,17 +59,6 @@ class _Asking(FastHttpUser):
                 _ = answer.content
                 return answer
         return None
-
-
-class Life(_Asking):
-    """Asks whether the service lives, all the time."""
-
-    fixed_count = 1
-    wait_time = constant_pacing(_LIVEZ_EVERY_S)
-
-    @task
-    def livez(self) -> None:
-        self.ask("livez", "GET", "/livez")
 
 
 class Clerk(_Asking):

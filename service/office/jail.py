@@ -12,10 +12,11 @@ _PR_SET_PDEATHSIG = 1
 _PR_SET_DUMPABLE = 4
 # Children are the ones to go when memory runs out, not the service.
 _OOM_SCORE = b"600"
+_NICE = 5
 
 
 def shut_in(limits: Mapping[str, int], parent: int) -> None:
-    """Give this new child its own session, limits, and an end when its parent ends.
+    """Give this new child its own session, limits, a lower rank, and an end when its parent ends.
 
     Args:
         limits: Values of RLIMIT by name: ``AS``, ``FSIZE``, ``NOFILE``, ``CPU``.
@@ -27,6 +28,8 @@ def shut_in(limits: Mapping[str, int], parent: int) -> None:
     os.setsid()
     for name, value in limits.items():
         resource.setrlimit(getattr(resource, f"RLIMIT_{name}"), (int(value), int(value)))
+    # Whoever answers requests goes first, also while all cores convert.
+    os.nice(_NICE)
     resource.setrlimit(resource.RLIMIT_CORE, (0, 0))
     be_first_to_go()
 

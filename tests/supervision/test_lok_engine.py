@@ -279,6 +279,8 @@ def test_children_are_shut_in(tmp_path: Path, sandbox: str, monkeypatch: pytest.
             assert rows["Max file size"] == "200000000"
             assert rows["Max open files"] == "1024"
             assert os.getpgid(pid) == pid == os.getsid(pid)
+            own = os.getpriority(os.PRIO_PROCESS, 0)
+            assert os.getpriority(os.PRIO_PROCESS, pid) == min(19, own + 5)
             assert Path(f"/proc/{pid}/oom_score_adj").read_text(encoding="ascii").strip() == "600"
             # No name of a file or a document is in any argument.
             assert ".docx" not in command(pid)
