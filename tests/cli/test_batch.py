@@ -235,3 +235,19 @@ def test_three_shards_make_everything_once(environment: dict[str, str], tmp_path
     assert sorted(row for shard in per_shard for row in shard) == list(range(130))
     assert all(per_shard)
     assert len(files(target)) == 7
+
+
+@pytest.mark.fault("P9")
+def test_two_runners_on_one_batch_make_everything_once(environment: dict[str, str], tmp_path: Path) -> None:
+    rows, target = tmp_path / "rows.json", tmp_path / "out"
+    rows.write_text(notices(24), "utf-8")
+    call = (environment, "notice", rows, "-o", target)
+    with started(*call) as first, started(*call) as second:
+        assert (first.wait(240), second.wait(240)) == (0, 0)
+    assert {line["row"] for line in logged(target)} == set(range(24))
+    made = {name: content for name, content in files(target).items() if name.endswith(".pdf")}
+    assert len(made) == 24
+    assert all(content.rstrip().endswith(b"%%EOF") for content in made.values())
+    titles = ["".join(pypdf.PdfReader(target / name).pages[0].extract_text().split()) for name in made]
+    assert all(sum(f"关于第{number}项工作的通知" in title for title in titles) == 1 for number in range(24))
+    assert not [path for path in target.rglob("*") if path.name.startswith(".")]
