@@ -23,10 +23,9 @@ from concurrent.futures import ThreadPoolExecutor
 from dataclasses import dataclass, replace
 from pathlib import Path
 
-from rich.console import Console
-from rich.table import Table
-
+from bench.sections import show, write_section
 from service.bootstrap import load_catalog, open_services, start_host, warm_docs
+from service.isolation.process import descendants, pss_bytes
 from service.model import Deadline
 from service.settings import Settings
 from tests.conftest import FIXTURES, ROOT
@@ -34,7 +33,6 @@ from tests.serving import Server, serving, wait_until
 
 _SAMPLE_S = 0.5
 _GONE_ROWS = 500
-_MARK = "batch"
 
 
 @dataclass(frozen=True)
@@ -73,27 +71,8 @@ def rows(kind: str, count: int, path: Path) -> Path:
     return path
 
 
-def pss_mb(session: int) -> float:
-    total = 0
-    for entry in Path("/proc").iterdir():
-        if not entry.name.isdecimal():
-            continue
-        try:
-            if os.getsid(int(entry.name)) != session and not _is_below(int(entry.name), session):
-                continue
-            text = (entry / "smaps_rollup").read_text()
-        except (OSError, ProcessLookupError):
-            continue
-        total += next((int(line.split()[1]) for line in text.splitlines() if line.startswith("Pss:")), 0)
-    return total / 1000
-
-
-def _is_below(pid: int, ancestor: int) -> bool:
-    while pid > 1:
-        if pid == ancestor:
-            return True
-        pid = int(Path(f"/proc/{pid}/stat").read_text().rpartition(")")[2].split()[1])
-    return False
+def pss_mb(pid: int) -> float:
+    return pss_bytes(descendants(pid)) / 1e6
 
 
 def batch(kind: str, source: Path, count: int, target: Path, folder: Path, *options: str) -> Measured:
@@ -250,18 +229,6 @@ def table(found: Sequence[Measured]) -> list[list[str]]:
     return lines
 
 
-def write(lines: Sequence[Sequence[str]]) -> None:
-    path = ROOT / "docs" / "performance.md"
-    text = path.read_text("utf-8")
-    body = [f"| {' | '.join(line)} |" for line in lines]
-    section = "\n".join([body[0], "|---" * len(lines[0]) + "|", *body[1:]])
-    begin, end = f"<!-- {_MARK} -->", f"<!-- /{_MARK} -->"
-    if begin not in text:
-        text = f"{text.rstrip()}\n\n## 批次\n\n由 `python -m bench.batch --write` 测得。\n\n{begin}\n{end}\n"
-    head, tail = text.split(begin)[0], text.split(end)[1]
-    path.write_text(f"{head}{begin}\n{section}\n{end}{tail}", "utf-8")
-
-
 def main() -> None:
     parser = argparse.ArgumentParser(description=__doc__.splitlines()[0] if __doc__ else "")
     parser.add_argument("--labels", type=int, nargs="*", default=[720, 7200])
@@ -276,12 +243,9 @@ def main() -> None:
         if arguments.http_soak:
             found += http_soak(arguments.http_soak, folder / "soak")
     lines = table(found)
-    shown = Table(*lines[0])
-    for line in lines[1:]:
-        shown.add_row(*line)
-    Console().print(shown)
+    show(lines)
     if arguments.write:
-        write(lines)
+        write_section("batch", "批次", "python -m bench.batch --write", lines)
 
 
 if __name__ == "__main__":

@@ -23,11 +23,8 @@ from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any
 
-from rich.console import Console
-from rich.table import Table
-
 from bench.peers import CACHE, quiet
-from bench.sections import write_section
+from bench.sections import show, write_section
 from service.isolation.process import descendants, pss_bytes
 from tests.conftest import ROOT
 from tests.engines import children, command, kill, zygotes
@@ -238,10 +235,7 @@ def main() -> None:
         folder = Path(name)
         (folder / "service").mkdir()
         lines = measure(folder, arguments.minutes, arguments.kill_every)
-    table = Table(*lines[0])
-    for line in lines[1:]:
-        table.add_row(*line)
-    Console().print(table)
+    show(lines)
     if arguments.write:
         write_section("load", "两倍于处理能力的混合负载", "python -m bench.load --write", lines)
 

@@ -14,10 +14,7 @@ import time
 from collections import defaultdict
 from pathlib import Path
 
-from rich.console import Console
-from rich.table import Table
-
-from bench.sections import write_section
+from bench.sections import show, write_section
 from tests.serving import serving
 
 FLOOR = "/livez"
@@ -58,10 +55,7 @@ def main() -> None:
                 whole,
             ]
         )
-    table = Table(*lines[0])
-    for line in lines[1:]:
-        table.add_row(*line)
-    Console().print(table)
+    show(lines)
     if arguments.write:
         write_section("page", "网页", "python -m bench.page --write", lines)
 

@@ -1,8 +1,23 @@
-"""One table of docs/performance.md, made anew."""
+"""A benchmark's table: on the terminal, and in docs/performance.md."""
 
 from collections.abc import Sequence
 
+from rich.console import Console
+from rich.table import Table
+
 from tests.conftest import ROOT
+
+
+def show(lines: Sequence[Sequence[str]]) -> None:
+    """Print a table.
+
+    Args:
+        lines: The head and the rows.
+    """
+    table = Table(*lines[0])
+    for line in lines[1:]:
+        table.add_row(*line)
+    Console().print(table)
 
 
 def write_section(mark: str, title: str, made_by: str, lines: Sequence[Sequence[str]]) -> None:

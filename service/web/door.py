@@ -1,6 +1,6 @@
 """How many documents all HTTP processes have in hand, so that whoever cannot be served is told so at the door.
 
-The converter's queue has the last word. But to read, check and fill a document only to be turned away there takes
+The converter's queue has the last word. But to check and fill a document only to be turned away there takes
 time from those inside, and under twice the load that a machine can bear it took all of it.
 """
 
