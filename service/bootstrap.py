@@ -4,7 +4,7 @@ import contextlib
 import json
 import os
 import tempfile
-from collections.abc import Iterator
+from collections.abc import Iterator, Sequence
 from contextlib import contextmanager
 from dataclasses import dataclass, replace
 from pathlib import Path
@@ -12,7 +12,7 @@ from urllib.parse import urlsplit
 
 import structlog
 
-from service.access import AccessGate, open_gate
+from service.access import AccessGate, WayReport, open_gate, report_access
 from service.catalog import Catalog
 from service.convert import (
     CACHE_MARK,
@@ -144,6 +144,11 @@ def open_keyring(settings: Settings) -> KeyRing:
         if issuer["id"] not in signing:
             _LOG.warning("该签发单位没有 PDF 签名证书，签发的 PDF 不签名", issuer=issuer["id"])
     return keyring
+
+
+def look_at_access(settings: Settings) -> Sequence[WayReport]:
+    """Return how each way of access does today; see `report_access`."""
+    return report_access(settings, china_today())
 
 
 def _open_pictures(settings: Settings, keyring: KeyRing) -> SealProvider:

@@ -241,6 +241,11 @@ class Settings(BaseModel):
         return f"http://{host}:{self.port}"
 
     @property
+    def is_local(self) -> bool:
+        """Whether only this machine can reach the service."""
+        return self.host in _LOOPBACK
+
+    @property
     def http_threads(self) -> int:
         """Threads of an HTTP process: one for each request that may convert or wait, and some to answer the rest.
 

@@ -4,6 +4,7 @@ from service.access.callers import ANYBODY, Asking, Caller
 from service.access.gate import AccessGate
 from service.access.keyfile import ApiKey, holds_key, new_key, read_keys, revoke_key
 from service.access.opening import open_gate
+from service.access.report import Health, WayReport, report_access
 
 __all__ = [
     "ANYBODY",
@@ -11,9 +12,12 @@ __all__ = [
     "ApiKey",
     "Asking",
     "Caller",
+    "Health",
+    "WayReport",
     "holds_key",
     "new_key",
     "open_gate",
     "read_keys",
+    "report_access",
     "revoke_key",
 ]

@@ -106,7 +106,7 @@ class AccessGate:
     def _fault(self, key: ApiKey) -> str:
         if key.revoked is not None:
             return f"密钥 {key.key_id} 已停用，请向管理员申请新的。"
-        if key.expires is not None and key.expires < self._today():
+        if key.is_expired(self._today()):
             return f"密钥 {key.key_id} 已过期，请向管理员申请新的。"
         return ""
 

@@ -72,6 +72,10 @@ class ApiKey:
             "revoked": self.revoked.isoformat() if self.revoked else None,
         }
 
+    def is_expired(self, day: date) -> bool:
+        """Whether its last day is before a day, in Beijing."""
+        return self.expires is not None and self.expires < day
+
     def matches(self, secret: str) -> bool:
         """Whether this is the secret; takes the same time whatever is wrong with it."""
         return hmac.compare_digest(hash_of(secret), self.sha256)

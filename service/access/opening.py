@@ -5,6 +5,8 @@ import hmac
 from collections.abc import Callable
 from datetime import date
 from pathlib import Path
+from types import ModuleType
+from typing import Any
 
 from service.access.follow import Followed
 from service.access.gate import AccessGate, TokenCheck
@@ -60,14 +62,37 @@ def _proxy(settings: Settings) -> ProxyRule | None:
     )
 
 
-def _tokens(settings: Settings) -> TokenCheck:
+def count_provider_keys(settings: Settings) -> int:
+    """Return how many of the identity provider's public keys can check a token.
+
+    Args:
+        settings: With an identity provider.
+
+    Raises:
+        ConfigError: The extra is not installed, or the file cannot be read.
+        IdentityUnavailable: They cannot be fetched.
+    """
+    return len(_provider_keys(_extra(), settings)(False).keys)
+
+
+def _extra() -> ModuleType:
     try:
         from service.access import oidc  # noqa: PLC0415 - an extra that not everybody installs
     except ImportError as error:
         raise ConfigError("WENYIN_OIDC_ISSUER 需要另外安装：pip install 'wenyin[oidc]'。") from error
-    rule = oidc.OidcRule(str(settings.oidc_issuer), str(settings.oidc_audience), settings.oidc_scope_claim)
+    return oidc
+
+
+def _provider_keys(oidc: ModuleType, settings: Settings) -> Callable[[bool], Any]:
     place = str(settings.oidc_jwks)
-    keys = oidc.UrlKeys(place) if "://" in place else oidc.FileKeys(Path(place))
+    keys: Callable[[bool], Any] = oidc.UrlKeys(place) if "://" in place else oidc.FileKeys(Path(place))
+    return keys
+
+
+def _tokens(settings: Settings) -> TokenCheck:
+    oidc = _extra()
+    rule = oidc.OidcRule(str(settings.oidc_issuer), str(settings.oidc_audience), settings.oidc_scope_claim)
+    keys = _provider_keys(oidc, settings)
 
     def check(token: str) -> tuple[str, Grant]:
         who, words = oidc.check_token(token, rule, keys)

@@ -1,24 +1,33 @@
 """``wenyin doctor``: what works on this machine, and what stands in for what."""
 
 import sys
+from collections.abc import Sequence
 
 import click
 from rich.console import Console
 from rich.markup import escape
 
-from service.bootstrap import Services, open_services
+from service.access import Health, WayReport
+from service.bootstrap import Services, look_at_access, open_services
 from service.cli.output import report_errors
 from service.errors import ExitCode
 from service.settings import Settings
+
+_COLOURS = {Health.GOOD: "default", Health.DOUBTFUL: "yellow", Health.BROKEN: "red"}
 
 
 @click.command()
 @report_errors
 def doctor() -> None:
-    """检查 LibreOffice、字体、隔离层、密钥和模板，并试转换一份文件。"""
+    """检查 LibreOffice、字体、隔离层、访问控制、密钥和模板，并试转换一份文件。"""
     settings = Settings.from_env()
     console = Console()
-    with open_services(settings) as services:
+    ways = look_at_access(settings)
+    _show_access(console, ways)
+    is_broken = any(way.health is Health.BROKEN for way in ways)
+    # With these the service does not start; the rest is looked at all the same.
+    closed = {"api_keys": None, "oidc_issuer": None} if is_broken else {}
+    with open_services(settings.model_copy(update=closed)) as services:
         _show_converter(console, services)
         _show_fonts(console, services)
         _show_keys(console, services)
@@ -30,6 +39,14 @@ def doctor() -> None:
     console.print(f"试转换：{'正常' if state.ready else '失败'}。{'' if state.ready else state.reason}")
     if not state.ready:
         sys.exit(ExitCode.UNAVAILABLE)
+    if is_broken:
+        sys.exit(ExitCode.CONFIG)
+
+
+def _show_access(console: Console, ways: Sequence[WayReport]) -> None:
+    for way in ways:
+        colour = _COLOURS[way.health]
+        console.print(f"[{colour}]访问控制　{escape(way.message)}[/{colour}]", soft_wrap=True)
 
 
 def _show_converter(console: Console, services: Services) -> None:

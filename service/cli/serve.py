@@ -37,7 +37,6 @@ _GRACE_S = 5
 _REQUEST_LINE_BYTES = 4_094
 _HEADERS = 100
 _HEADER_BYTES = 8_190
-_THIS_MACHINE = frozenset({"127.0.0.1", "::1", "localhost"})
 
 
 class _Stop:
@@ -215,7 +214,7 @@ class _Server(BaseApplication):  # type: ignore[misc]
         app = create_app(services, self.stop.has_begun, self._counts)
         for font in services.fonts.reports:
             (_LOG.warning if font.degraded else _LOG.info)("字体", message=font.message)
-        if not services.gate.ways and settings.host not in _THIS_MACHINE:
+        if not services.gate.ways and not settings.is_local:
             _LOG.warning(
                 "没有设置访问控制：连得上本服务的人都能生成文件。请设接口密钥、反向代理登录或 OIDC",
                 host=settings.host,
