@@ -39,7 +39,7 @@ class Door:
         weakref.finalize(self, os.close, self._file)
         self._lock = threading.Lock()
         self._owner = 0
-        self._entry = 0
+        self._entry: int | None = None
         self._own = 0
 
     @contextmanager
@@ -64,11 +64,13 @@ class Door:
 
     def _note(self, count: int) -> None:
         self._own = count
-        _ENTRY.pack_into(self._page, self._entry * _ENTRY.size, self._owner, count)
+        if self._entry is not None:
+            _ENTRY.pack_into(self._page, self._entry * _ENTRY.size, self._owner, count)
 
     def _all(self) -> int:
         entries = _ENTRY.iter_unpack(self._page[:])
-        return sum(count for pid, count in entries if count and _lives(pid))
+        listed: int = sum(count for pid, count in entries if count and _lives(pid))
+        return listed + (self._own if self._entry is None else 0)
 
     def _be_known(self) -> None:
         """Take an entry that nobody uses, once in each process."""
@@ -80,7 +82,7 @@ class Door:
         try:
             entries = list(_ENTRY.iter_unpack(self._page[:]))
             free = (place for place, (owner, _) in enumerate(entries) if not owner or not _lives(owner))
-            self._owner, self._entry = pid, next(free)
+            self._owner, self._entry = pid, next(free, None)
             self._note(0)
         finally:
             fcntl.lockf(self._file, fcntl.LOCK_UN)

@@ -44,3 +44,22 @@ def test_processes_count_together_and_the_killed_are_forgotten(door: Door) -> No
         pass
     for descriptor in (told, tell):
         os.close(descriptor)
+
+
+def test_a_process_that_finds_no_entry_counts_by_itself(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr("service.web.door._ENTRIES", 1)
+    door = Door(3)
+    with door.inside():
+        child = os.fork()
+        if child == 0:
+            outcome = 1
+            try:
+                # Those of the listed process count too.
+                with door.inside(), door.inside(), pytest.raises(ConverterBusy), door.inside():
+                    pass
+                outcome = 0
+            finally:
+                os._exit(outcome)
+        assert os.waitstatus_to_exitcode(os.waitpid(child, 0)[1]) == 0
+        with door.inside(), door.inside():
+            pass
