@@ -36,9 +36,14 @@ def doctor() -> None:
         for folder, reason in services.catalog.faults.items():
             console.print(f"[red]模板未载入：{folder}：{reason}[/red]")
         state = services.readiness.check()
+        signing_fault = services.keyring.signing_fault(settings.issuer)
     console.print(f"试转换：{'正常' if state.ready else '失败'}。{'' if state.ready else state.reason}")
+    if signing_fault:
+        console.print(f"[red]不能生成文件，核验照常：{escape(signing_fault)}[/red]", soft_wrap=True)
     if not state.ready:
         sys.exit(ExitCode.UNAVAILABLE)
+    if signing_fault:
+        sys.exit(ExitCode.CONFIG)
     if is_broken:
         sys.exit(ExitCode.CONFIG)
 

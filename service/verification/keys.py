@@ -246,22 +246,32 @@ class KeyRing:
         """Return a detached JWS (RFC 7515 appendix F) over the revocation list of one key.
 
         Signed by the issuer's active key, so that a mirror of the list can be trusted; the same
-        list and key give the same signature on every replica.
+        list and key give the same signature on every replica. An issuer that signs no more documents
+        still withdraws some: the last of its keys that readers believe signs the list then.
 
         Args:
             kid_hex: 8 hex digits.
 
         Returns:
-            ``header..signature`` over `revoked_json`; ``None`` for an unknown key.
-
-        Raises:
-            ConfigError: The issuer has no key that may sign today.
+            ``header..signature`` over `revoked_json`; ``None`` for an unknown key, and where the issuer
+            has no key left that readers would believe: a list without a signature says more than a
+            list with a bad one.
         """
+        content = self._current()
         listed = self.revoked_public(kid_hex)
-        if listed is None:
+        issuer = next((key.issuer for key in content.keys if key.kid.hex() == kid_hex), None)
+        if listed is None or issuer is None:
             return None
-        issuer = next(key.issuer for key in self._current().keys if key.kid.hex() == kid_hex)
-        return detached_jws(revoked_bytes(listed), self.signing_key(issuer.issuer_id))
+        today = china_today()
+        believed = [
+            ((key.may_sign_on(today), key.not_before or date.min, index), TokenKey(key.kid, private, issuer))
+            for index, (key, private) in enumerate(zip(content.keys, content.private_keys, strict=True))
+            if private and key.issuer is issuer and key.status is not KeyStatus.COMPROMISED
+        ]
+        if not believed:
+            return None
+        _, chosen = max(believed, key=lambda item: item[0])
+        return detached_jws(revoked_bytes(listed), chosen)
 
     def _current(self) -> KeyFolder:
         seen = fingerprint(self._folder)

@@ -45,13 +45,15 @@ COUNTERS = {
 }
 SECONDS = ("wenyin_conversion_seconds", "转换一份文件的秒数，按模板")
 INFO = ("wenyin_converter", "转换引擎及其版本")
-READY = ("wenyin_ready", "能否生成文件：1 能，0 不能")
+READY = ("wenyin_ready", "能否转换文件：1 能，0 不能（同 /readyz）")
+SIGNING = ("wenyin_signing_ready", "有没有可用的签名密钥：1 有，0 没有（不能生成文件，核验照常）")
 
 
 def described() -> list[Described]:
     """Return every metric, for the docs."""
     return [
         Described(READY[0], "gauge", READY[1]),
+        Described(SIGNING[0], "gauge", SIGNING[1]),
         Described(INFO[0], "info", INFO[1], ("engine", "version")),
         *(Described(name, "gauge", text) for name, text in GAUGES.values()),
         *(Described(name, "counter", text) for name, text in COUNTERS.values()),
@@ -73,6 +75,8 @@ class _ConverterCollector(Collector):
         yield InfoMetricFamily(*INFO, {"engine": state.engine, "version": state.version})
         ready = not is_stopping() and self._services.readiness.check().ready
         yield GaugeMetricFamily(*READY, float(ready))
+        fault = self._services.keyring.signing_fault(self._services.settings.issuer)
+        yield GaugeMetricFamily(*SIGNING, float(not fault))
         for name, (metric, text) in GAUGES.items():
             yield GaugeMetricFamily(metric, text, getattr(state, name))
         for name, (metric, text) in COUNTERS.items():

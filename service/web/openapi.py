@@ -197,9 +197,12 @@ def _operation_paths() -> dict[str, Any]:
     return {
         "/livez": get("进程存活", "livez", {"200": response("存活", alive)}),
         "/readyz": get(
-            "可以生成文件",
+            "可以接受请求",
             "readyz",
-            {"200": response("可以", ready), "503": response("不可以", not_ready, "Retry-After")},
+            {
+                "200": response("可以；status 为 degraded 时没有可用的签名密钥，只能核验", ready),
+                "503": response("不可以", not_ready, "Retry-After"),
+            },
         ),
         "/openapi.json": get(
             "本文档", "openapi", {"200": response("本文档", document, "ETag"), "304": unchanged}

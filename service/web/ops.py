@@ -19,12 +19,19 @@ def livez() -> Response:
 
 @BLUEPRINT.get("/readyz")
 def readyz() -> tuple[Response, int]:
-    """Documents can be made: a canary went through LibreOffice a short while ago, and the service stays."""
+    """Work may be sent here: a canary went through LibreOffice a short while ago, and the service stays.
+
+    Without a signing key no document can be made, here or on any other replica. It is said, but not by a
+    503: that would take verification from whoever holds a document.
+    """
     if is_stopping():
         return jsonify({"status": "stopping", "message": "服务正在停止，不再接受新的请求。"}), 503
-    state = services().readiness.check()
-    body = {"status": "ok" if state.ready else "unavailable", "message": state.reason}
-    return jsonify(body), 200 if state.ready else 503
+    found = services()
+    state = found.readiness.check()
+    fault = found.keyring.signing_fault(found.settings.issuer)
+    status = "unavailable" if not state.ready else "degraded" if fault else "ok"
+    message = f"{state.reason}不能生成文件，核验照常：{fault}" if fault else state.reason
+    return jsonify({"status": status, "message": message}), 200 if state.ready else 503
 
 
 @BLUEPRINT.get("/openapi.json")

@@ -149,7 +149,7 @@ def test_every_setting_and_metric_named_in_deploy_exists() -> None:
     settings = {name for name, _, _ in Settings.table()}
     declared = {name for name, _ in (*metrics.GAUGES.values(), *metrics.COUNTERS.values())}
     known = declared | {f"{name}_total" for name, _ in metrics.COUNTERS.values()}
-    known |= {"wenyin_ready", "wenyin_conversion_seconds_bucket"}
+    known |= {"wenyin_ready", "wenyin_signing_ready", "wenyin_conversion_seconds_bucket"}
     for path in (item for item in DEPLOY.rglob("*") if item.is_file()):
         text = path.read_text("utf-8")
         assert set(re.findall(rf"{PREFIX}[A-Z_]*[A-Z]", text)) <= settings, path

@@ -18,6 +18,7 @@ from cryptography.hazmat.primitives.asymmetric.utils import encode_dss_signature
 
 from service.errors import ExitCode
 from service.pdf.signatures import examine_signatures
+from service.verification import TrustFolder
 from tests.conftest import FIXTURES, ROOT
 from tests.serving import Server, serving
 
@@ -78,7 +79,11 @@ def download(server: Server, folder: Path) -> Path:
     for key in json.loads((folder / "jwks.json").read_bytes())["keys"]:
         for ending in ("json", "jws"):
             name = f"revoked/{key['kid']}.{ending}"
-            (folder / name).write_bytes(server.get(f"{PUBLIC}/{name}").body)
+            answer = server.get(f"{PUBLIC}/{name}")
+            if answer.status == 200:
+                (folder / name).write_bytes(answer.body)
+            else:
+                assert (answer.status, answer.type) == (404, "application/problem+json"), name
     return folder
 
 
@@ -148,6 +153,67 @@ def test_a_withdrawn_document_is_so_at_once_and_on_every_replica(
             for ending in ("json", "jws"):
                 path = f"{PUBLIC}/revoked/{key['kid']}.{ending}"
                 assert own_server.get(path).body == replica.get(path).body
+
+
+def lists(server: Server, folder: Path) -> tuple[set[str], set[str]]:
+    """Return the kids whose revocation list is served, and those whose list is signed; see that readers believe it."""
+    TrustFolder(download(server, folder))
+    found = [{path.stem for path in (folder / "revoked").glob(f"*.{ending}")} for ending in ("json", "jws")]
+    return found[0], found[1]
+
+
+def test_lists_and_verification_go_on_when_the_keys_do_not(
+    own_server: Server, run: Run, tmp_path: Path
+) -> None:
+    assert run("keys", "rotate").returncode == 0
+    pdf, url = make(own_server)
+    path = own_server.folder / "var" / "keys" / "keys.json"
+    records = json.loads(path.read_bytes())["keys"]
+    kids = {record["kid"] for record in records}
+    assert len(kids) > 1
+    assert lists(own_server, tmp_path / "signing") == (kids, kids)
+    assert own_server.get("/readyz").json["status"] == "ok"
+    assert "\nwenyin_signing_ready 1.0\n" in own_server.get("/metrics").body.decode()
+
+    # The issuer signs no more; what it withdraws is still believed, and the compromised key signs nothing.
+    assert run("keys", "revoke", records[-1]["kid"], "retired").returncode == 0
+    assert lists(own_server, tmp_path / "retired") == (kids, kids)
+    ready = own_server.get("/readyz")
+    assert (ready.status, ready.json["status"]) == (200, "degraded")
+    assert "没有可用的签名密钥" in ready.json["message"]
+    assert "核验照常" in ready.json["message"]
+    metrics = own_server.get("/metrics").body.decode()
+    assert "\nwenyin_signing_ready 0.0\n" in metrics
+    assert "\nwenyin_ready 1.0\n" in metrics
+    assert own_server.post_json(NOTICE, MINIMAL).json["type"] == "urn:wenyin:problem:config-error"
+    assert own_server.upload("/v1/verify", "a.pdf", pdf).json["verdict"] in ("EXACT", "TEXT_MATCH")
+    doctor = run("doctor")
+    assert doctor.returncode == ExitCode.CONFIG, doctor.stdout + doctor.stderr
+    assert "不能生成文件，核验照常：" in doctor.stdout
+
+    # Public halves alone, and keys that nobody believes: lists without a signature.
+    saved = path.read_bytes()
+    public = [{**record, "private": None} for record in json.loads(saved)["keys"]]
+    path.write_text(json.dumps({"keys": public}), "utf-8")
+    assert lists(own_server, tmp_path / "public") == (kids, set())
+    assert own_server.get("/readyz").json["status"] == "degraded"
+    path.write_bytes(saved)
+    for kid in kids:
+        assert run("keys", "revoke", kid, "compromised").returncode == 0
+    assert lists(own_server, tmp_path / "compromised") == (kids, set())
+    assert ask(own_server, url) == "KEY_COMPROMISED"
+
+    # A private key that went missing is a fault of the folder: what was read before stays.
+    assert run("keys", "rotate").returncode == 0
+    record = json.loads(path.read_bytes())["keys"][-1]
+    kids.add(record["kid"])
+    private = path.parent / "private" / record["private"]
+    assert lists(own_server, tmp_path / "again") == (kids, kids)
+    private.rename(tmp_path / "away.pem")
+    assert lists(own_server, tmp_path / "missing") == (kids, kids)
+    (tmp_path / "away.pem").rename(private)
+    assert own_server.get("/readyz").json["status"] == "ok"
+    make(own_server)
 
 
 def test_commands_refuse_in_chinese_what_makes_no_sense(run: Run, tmp_path: Path) -> None:

@@ -93,6 +93,8 @@ def test_pages_show_and_say_what_cannot_be_done(scene: Scene, without: str) -> N
     # Among several issuers of which none was chosen, nobody's own is meant.
     who = "any" if without == "crowd" else "own"
     reason = "有多个签发者（office、another）" if without == "crowd" else "没有可用的签名密钥"
+    ready = scene.ask("GET", "/readyz")
+    assert (ready.status, reason in ready.json["message"]) == (503, True), ready.json
     for path in PAGES:
         page = scene.ask("GET", path, who=who, Accept="text/html")
         assert page.status == 200, (path, page.body.decode())
