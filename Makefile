@@ -1,4 +1,4 @@
-# make run   install all that is needed, then serve on http://127.0.0.1:8000
+# make run   install all that is needed, then serve on http://127.0.0.1:8000 (make install: without serving)
 # make test  install all that is needed, then run every test
 # make check ruff, mypy strict, import contracts
 SHELL := /bin/bash
@@ -7,13 +7,15 @@ VENV := .venv
 BIN := $(VENV)/bin
 PIP := $(BIN)/python -m pip --disable-pip-version-check -qq
 
-.PHONY: run test check lock system system-test help
+.PHONY: run install test check lock system system-test help
 
 help:
 	@sed -n 's/^# //p' Makefile | head -3
 
-run: system $(VENV)/runtime.stamp
+run: install
 	@exec $(BIN)/wenyin serve
+
+install: system $(VENV)/runtime.stamp
 
 test: system-test $(VENV)/dev.stamp
 	@$(BIN)/python -m pytest $(PYTEST_ARGS)

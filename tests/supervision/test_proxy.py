@@ -15,9 +15,9 @@ import pytest
 from service.pdf import pdf_text
 from service.verification import add_issuer
 from tests.conftest import FIXTURES, ROOT
+from tests.nginx import NGINX, faults, framed
 from tests.serving import STOP_S, Answer, Server, free_port, serving, wait_until
 
-NGINX = Path("/usr/local/libexec/wenyin/nginx")
 pytestmark = [
     pytest.mark.libreoffice,
     pytest.mark.skipif(
@@ -49,18 +49,6 @@ def configuration(folder: Path, port: int, replicas: list[int], **changes: str) 
         assert old in text, old
         text = text.replace(old, new)
     return framed(folder, text)
-
-
-def framed(folder: Path, site: str) -> str:
-    """Return a whole configuration for one site that writes to a folder alone."""
-    temporary = "\n".join(
-        f"{kind}_temp_path {folder}/{kind};" for kind in ("client_body", "proxy", "fastcgi", "uwsgi", "scgi")
-    )
-    user = "user root;" if os.geteuid() == 0 else ""
-    return (
-        f"{user} daemon off; pid {folder}/pid; error_log {folder}/error.log; worker_processes 1;\n"
-        f"events {{ worker_connections 512; }}\nhttp {{\naccess_log off;\n{temporary}\n{site}\n}}\n"
-    )
 
 
 @contextlib.contextmanager
@@ -202,11 +190,4 @@ def test_configuration_as_shipped_is_accepted_by_nginx(tmp_path: Path) -> None:
     site = (CONFIGURATION / "wenyin.conf").read_text("utf-8")
     site = site.replace("/etc/nginx/wenyin-tls.conf", f"{tmp_path}/tls.conf")
     site = site.replace("/var/log/nginx", str(tmp_path))
-    (tmp_path / "nginx.conf").write_text(framed(tmp_path, site), "utf-8")
-    checked = subprocess.run(
-        [NGINX, "-t", "-q", "-c", tmp_path / "nginx.conf", "-e", tmp_path / "error.log"],
-        capture_output=True,
-        text=True,
-        check=False,
-    )
-    assert (checked.returncode, checked.stderr) == (0, "")
+    assert faults(tmp_path, site) == ""
