@@ -1,19 +1,19 @@
 """The composition root: settings in, everything that serves out."""
 
-import contextlib
 import json
 import os
 import tempfile
 from collections.abc import Iterator, Sequence
 from contextlib import contextmanager
 from dataclasses import dataclass, replace
+from itertools import chain
 from pathlib import Path
 from urllib.parse import urlsplit
 
 import structlog
 
 from service.access import AccessGate, WayReport, open_gate, report_access
-from service.catalog import Catalog
+from service.catalog import Catalog, Fingerprint, fingerprint
 from service.convert import (
     CACHE_MARK,
     Converter,
@@ -96,7 +96,7 @@ def load_catalog(settings: Settings) -> Catalog:
     """Load all templates, slimmed; those that a stage cannot work with are left out and named.
 
     Raises:
-        TemplateError: There is no usable template at all.
+        TemplateError: There is no usable template at all, or the files change all the time.
     """
     catalog = Catalog.load(settings.templates_dir)
     faults = {}
@@ -185,16 +185,10 @@ def warm_docs(catalog: Catalog, base_url: str) -> list[bytes]:
     return filled
 
 
-def inputs_fingerprint(settings: Settings) -> tuple[tuple[str, int, int], ...]:
-    """Return what changes when a template or a font of the operator's does: path, size, time of each file."""
-    found = []
-    for folder in (settings.templates_dir, settings.font_dir):
-        for path in sorted(folder.rglob("*")) if folder else ():
-            # One that goes away while it is looked at is a change as well.
-            with contextlib.suppress(OSError):
-                seen = path.stat()
-                found.append((str(path), seen.st_size, seen.st_mtime_ns))
-    return tuple(found)
+def inputs_fingerprint(settings: Settings) -> Fingerprint:
+    """Return what changes when a template or a font of the operator's does."""
+    folders = (settings.templates_dir, settings.font_dir)
+    return tuple(chain.from_iterable(fingerprint(folder) for folder in folders if folder))
 
 
 def start_host(settings: Settings, font_stage: FontStage | None = None) -> ConverterHost:

@@ -1,7 +1,9 @@
 """The template folders: loaded once, checked at start, handed out as values."""
 
+import contextlib
 import hashlib
 import json
+import threading
 import tomllib
 from collections.abc import Callable, Iterator, Mapping
 from dataclasses import replace
@@ -23,6 +25,11 @@ from service.model import (
 from service.pagerules import Area, LayoutRule, PageRule, SignatureRule
 from service.rules import DataRule, NotAfter, Stages, WordLimit
 
+Fingerprint = tuple[tuple[str, int, int, int], ...]
+"""Path, size in bytes and two times in nanoseconds of each file of a folder."""
+
+_READINGS = 10
+_BETWEEN_READINGS_S = 0.5
 _POINTER = r"^(/[^/]+)+$"
 
 
@@ -189,11 +196,22 @@ class Catalog:
     def load(cls, directory: Path) -> "Catalog":
         """Load every template folder below ``directory``.
 
-        A broken folder is left out and named in `faults`; the others serve.
+        A broken folder is left out and named in `faults`; the others serve. If a file changes meanwhile,
+        all is read anew: else some could be older than others.
 
         Raises:
-            TemplateError: There is no usable template at all.
+            TemplateError: There is no usable template at all, or the files change all the time.
         """
+        for _ in range(_READINGS):
+            seen = fingerprint(directory)
+            catalog = cls._read(directory)
+            if fingerprint(directory) == seen:
+                return catalog
+            threading.Event().wait(_BETWEEN_READINGS_S)
+        raise TemplateError(f"模板文件夹 {directory} 里的文件一直在变动，没有载入；请等文件拷贝完再试。")
+
+    @classmethod
+    def _read(cls, directory: Path) -> "Catalog":
         specs: dict[str, TemplateSpec] = {}
         faults: dict[str, str] = {}
         for folder in sorted(path.parent for path in directory.glob("*/template.toml")):
@@ -241,6 +259,22 @@ class Catalog:
 
     def __len__(self) -> int:
         return len(self._specs)
+
+
+def fingerprint(directory: Path) -> Fingerprint:
+    """Return what changes when any file below a folder does, without opening one.
+
+    Args:
+        directory: May hold anything.
+    """
+    found = []
+    for path in sorted(directory.rglob("*")):
+        # One that goes away while it is looked at is a change as well.
+        with contextlib.suppress(OSError):
+            seen = path.stat()
+            # Copying may keep the time of the content; the time of the change is the system's own.
+            found.append((str(path), seen.st_size, seen.st_mtime_ns, seen.st_ctime_ns))
+    return tuple(found)
 
 
 def load_template(folder: Path) -> TemplateSpec:

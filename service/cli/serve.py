@@ -3,7 +3,6 @@
 import contextlib
 import mmap
 import os
-import signal
 import time
 from typing import Any
 
@@ -21,6 +20,7 @@ from service.bootstrap import (
     start_host,
     work_dir,
 )
+from service.catalog import Fingerprint
 from service.cli.logs import GunicornLogger, configure_logging
 from service.cli.output import report_errors
 from service.cli.refusals import is_refusal, refuse
@@ -34,6 +34,8 @@ from service.web.counts import Counts
 
 _LOG = structlog.get_logger("wenyin.start")
 _GRACE_S = 5
+_REST_S = 2.0
+_LOOK_S = 0.5
 _REQUEST_LINE_BYTES = 4_094
 _HEADERS = 100
 _HEADER_BYTES = 8_190
@@ -57,7 +59,12 @@ class _Master(Arbiter):  # type: ignore[misc]
 
     def manage_workers(self) -> None:
         super().manage_workers()
-        self.app.tend()
+        # To load anew ends in here again.
+        if self.app.tend():
+            self.reload()
+
+    def handle_hup(self) -> None:
+        self.app.ask_reload()
 
     def stop(self, graceful: bool = True) -> None:
         self.app.stop.begin()
@@ -117,25 +124,53 @@ class _Worker(ThreadWorker):  # type: ignore[misc]
 
 
 class _Watch:
-    """Tells when templates or fonts have changed since they were loaded, and changed no more for a while."""
+    """Tells when templates and fonts are to be loaded anew.
+
+    That is when they have changed since they were loaded, or when somebody asks for it; and in either case
+    not before they have been at rest for a while: a folder is copied file by file, and half of it may pass
+    for a template that nobody ever made.
+    """
 
     def __init__(self, settings: Settings) -> None:
         self._settings = settings
-        self._loaded = self._seen = inputs_fingerprint(settings)
+        self._rest_s = max(_REST_S, settings.watch_s)
         self._next_s = 0.0
+        self._seen: Fingerprint = ()
+        self.loaded()
 
     def loaded(self) -> None:
         """Note that they are about to be loaded."""
-        self._loaded = self._seen = inputs_fingerprint(self._settings)
+        self._asked = False
+        self._loaded = self._look()
 
-    def has_changed(self) -> bool:
-        every_s = self._settings.watch_s
-        if not every_s or time.monotonic() < self._next_s:
+    def ask(self) -> None:
+        """Have them loaded, changed or not, as soon as they are at rest."""
+        if not self._asked:
+            self._asked = True
+            self._next_s = 0.0
+            self._look()
+
+    def is_due(self) -> bool:
+        """Whether now is the time; asked every second or so."""
+        every_s = _LOOK_S if self._asked else self._settings.watch_s
+        now_s = time.monotonic()
+        if not every_s or now_s < self._next_s:
             return False
-        self._next_s = time.monotonic() + every_s
-        before, self._seen = self._seen, inputs_fingerprint(self._settings)
-        # A folder is copied file by file; half of it would be refused.
-        return self._seen == before and self._seen != self._loaded
+        self._next_s = now_s + every_s
+        seen = inputs_fingerprint(self._settings)
+        if seen != self._seen:
+            self._seen, self._since_s = seen, now_s
+            return False
+        return now_s - self._since_s >= self._rest_s and (self._asked or seen != self._loaded)
+
+    def has_moved(self) -> bool:
+        """Whether they are not what they were when they were loaded."""
+        return inputs_fingerprint(self._settings) != self._loaded
+
+    def _look(self) -> Fingerprint:
+        self._since_s = time.monotonic()
+        self._seen = inputs_fingerprint(self._settings)
+        return self._seen
 
 
 class _Server(BaseApplication):  # type: ignore[misc]
@@ -196,11 +231,17 @@ class _Server(BaseApplication):  # type: ignore[misc]
         """Load templates, fonts and keys anew; what cannot be loaded leaves all as it was."""
         fresh = contextlib.ExitStack()
         try:
-            self.callable = self._build(fresh, "重新载入完毕")
+            app = self._build(fresh, "重新载入完毕")
         except (ServiceError, OSError) as error:
             fresh.close()
             _LOG.error("重新载入失败，沿用原有模板与字体", reason=str(error))
             return
+        if self._watch.has_moved():
+            fresh.close()
+            self._watch.ask()
+            _LOG.warning("载入期间模板或字体又有变动，沿用原有的，等不再变动后重新载入")
+            return
+        self.callable = app
         self._serving.close()
         self._serving = fresh
         settle_before_fork()
@@ -237,15 +278,21 @@ class _Server(BaseApplication):  # type: ignore[misc]
         finally:
             self.close()
 
-    def tend(self) -> None:
-        """Mend the converter and the examining process if need be; called every second or so."""
+    def tend(self) -> bool:
+        """Mend the converter and the examining process if need be; called every second or so.
+
+        Returns:
+            Whether templates and fonts are to be loaded anew now.
+        """
         if self._host.tend():
             _LOG.warning("转换进程意外退出，已重新启动")
         if self._examiner.tend():
             _LOG.warning("核验上传文件的进程意外退出，已重新启动")
-        if self._watch.has_changed():
-            # gunicorn's own way to new workers, taken from its main loop.
-            os.kill(self._pid, signal.SIGHUP)
+        return self._watch.is_due()
+
+    def ask_reload(self) -> None:
+        """Load templates, fonts and keys anew as soon as their files are at rest."""
+        self._watch.ask()
 
     def close(self) -> None:
         """End the converter and clear everything away; in the master process alone."""

@@ -9,6 +9,7 @@ import pytest
 from service.bootstrap import load_catalog
 from service.catalog import Catalog, load_template
 from service.errors import ConfigError, TemplateError, UnknownTemplate
+from service.model import TemplateSpec
 from service.settings import Settings
 from tests.conftest import ROOT
 
@@ -132,6 +133,31 @@ def test_digest_follows_each_file(folder: Path) -> None:
     manifest = folder / "notice" / "template.toml"
     manifest.write_text(manifest.read_text("utf-8").replace("version = 1", "version = 2"), "utf-8")
     assert load_template(folder / "notice").sha256 != before
+
+
+@pytest.mark.fault("T16")
+@pytest.mark.parametrize("times", [1, 10])
+def test_template_that_changes_while_it_is_read_is_read_again(
+    folder: Path, monkeypatch: pytest.MonkeyPatch, times: int
+) -> None:
+    left = list(range(times))
+
+    def load(place: Path) -> TemplateSpec:
+        spec = load_template(place)
+        if left:
+            left.pop()
+            manifest = place / "template.toml"
+            version = f"version = {spec.version + 1}"
+            manifest.write_text(re.sub(r"(?m)^version = \d+", version, manifest.read_text("utf-8")), "utf-8")
+        return spec
+
+    monkeypatch.setattr("service.catalog.load_template", load)
+    monkeypatch.setattr("service.catalog._BETWEEN_READINGS_S", 0.0)
+    if times == 1:
+        assert Catalog.load(folder).get("notice").version == 2
+    else:
+        with pytest.raises(TemplateError, match="一直在变动"):
+            Catalog.load(folder)
 
 
 @pytest.mark.parametrize("name", ["template.docx", "schema.json", "sample.json"])
