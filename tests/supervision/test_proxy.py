@@ -2,13 +2,16 @@
 
 import contextlib
 import http.client
+import json
 import os
+import re
 import subprocess
 import threading
 from collections.abc import Iterator
 from concurrent.futures import ThreadPoolExecutor
 from dataclasses import dataclass, field
 from pathlib import Path
+from typing import Any
 
 import pytest
 
@@ -29,6 +32,10 @@ MINIMAL = (FIXTURES / "notice" / "minimal.json").read_text("utf-8")
 DOCUMENT = "/v1/documents/notice"
 TITLES = [f"关于举办第{number}届科普讲解活动的通知" for number in "一二三四"]
 PATIENCE_S = 180.0
+# Takes far longer to make than its first document to arrive.
+ROWS = 500
+# More than are made at a time, and far less than the buffers of nginx hold.
+EVENTS = 30
 # What a caller may see when its service dies or is full; it asks again (docs/errors.md).
 PASSING = {429, 502, 503, 504}
 
@@ -128,6 +135,12 @@ class Clerk:
             self.wrong.append(said)
 
 
+def served_by(front: Server, port: int) -> int:
+    """Return how many requests one service has answered well, by the log of nginx."""
+    log = (front.folder / "access.log").read_text("utf-8")
+    return len(re.findall(rf"127\.0\.0\.1:{port} 200 ", log))
+
+
 def test_death_of_a_replica_under_load_harms_no_document_and_no_verification(
     replicas: list[Server], tmp_path: Path
 ) -> None:
@@ -150,6 +163,9 @@ def test_death_of_a_replica_under_load_harms_no_document_and_no_verification(
         replicas[1].kill()
         reached = max(len(clerk.made) for clerk in clerks)
         wait_until(lambda: all_have(reached + 2), PATIENCE_S, "they go on coming")
+        before = served_by(front, ports[1])
+        again = stack.enter_context(serving(replicas[1].folder, **replicas[1].environment))
+        wait_until(lambda: served_by(front, ports[1]) > before + 2, PATIENCE_S, "it has its share again")
         over.set()
         for item in working:
             item.result(PATIENCE_S)
@@ -157,13 +173,49 @@ def test_death_of_a_replica_under_load_harms_no_document_and_no_verification(
         # Whoever made them, each of those that are left knows them, and they are the same.
         for clerk in clerks:
             assert len({answer.headers["x-document-id"] for answer in clerk.made}) == 1
-            for server in (replicas[0], replicas[2]):
+            for server in (replicas[0], again, replicas[2]):
                 verdict = server.upload("/v1/verify", "a.pdf", clerk.made[-1].body).json["verdict"]
                 assert verdict == "EXACT"
         log = (front.folder / "access.log").read_text("utf-8")
         assert f"127.0.0.1:{ports[1]}" in log
         assert "/V/-" in log
         assert clerks[0].made[0].headers["x-verify-url"].rpartition("/")[2] not in log
+
+
+@pytest.mark.parametrize("accept", ["application/x-ndjson", "application/zip"])
+def test_a_batch_arrives_while_it_is_made_and_ends_when_nobody_waits(
+    replicas: list[Server], tmp_path: Path, accept: str
+) -> None:
+    rows = [
+        MINIMAL.replace("关于调整值班电话的通知", f"关于第{number}项工作的通知") for number in range(ROWS)
+    ]
+    body = "\n".join(json.dumps(json.loads(row), ensure_ascii=False) for row in rows).encode()
+    headers = {"Content-Type": "application/x-ndjson", "Accept": accept}
+    server = replicas[0]
+    with proxy(tmp_path / "nginx", [server.port]) as front:
+        with contextlib.closing(
+            http.client.HTTPConnection("127.0.0.1", front.port, timeout=PATIENCE_S)
+        ) as line:
+            line.request("POST", "/v1/batches/notice", body, headers)
+            with contextlib.closing(line.getresponse()) as response:
+                assert response.status == 200
+                request_id = response.headers["x-request-id"]
+                if accept.endswith("zip"):
+                    assert response.read(4) == b"PK\x03\x04"
+                else:
+                    events = [json.loads(response.readline()) for _ in range(EVENTS)]
+                    assert {event["event"] for event in events} == {"progress"}
+                # This much has come, and we go.
+        wait_until(lambda: ended(server, request_id), PATIENCE_S, "the service knows that nobody waits")
+    (told,) = ended(server, request_id)
+    assert (told["client_gone"], told["total"]) == (True, ROWS)
+    assert told["done"] < ROWS, "it came when all was made, or was made for nobody"
+
+
+def ended(server: Server, request_id: str) -> list[dict[str, Any]]:
+    """Return what a service wrote down when a batch ended."""
+    lines = [json.loads(line) for line in server.log.splitlines() if '"batch ended"' in line]
+    return [line for line in lines if line["request_id"] == request_id]
 
 
 def test_too_many_posts_of_one_address_are_told_to_come_again(replicas: list[Server], tmp_path: Path) -> None:
