@@ -38,6 +38,7 @@ class Gate:
         self._waiting: dict[Priority, deque[threading.Event]] = {item: deque() for item in Priority}
         self._singles_in_a_row = 0
         self._waited_s = 0.0
+        self._given_up = 0
 
     @property
     def active(self) -> int:
@@ -53,6 +54,11 @@ class Gate:
     def waited_s(self) -> float:
         """Seconds that all callers together have spent waiting."""
         return self._waited_s
+
+    @property
+    def given_up(self) -> int:
+        """Callers who have gone while they waited."""
+        return self._given_up
 
     @contextmanager
     def slot(
@@ -99,7 +105,9 @@ class Gate:
             if turn.is_set():
                 return
             queue.remove(turn)
-        if given_up and not deadline.passed:
+            gone = given_up and not deadline.passed
+            self._given_up += gone
+        if gone:
             raise ConversionCancelled("请求已被取消。")
         raise QueueTimeout("在时限内没有轮到本请求，请稍后重试。", retry_after_s=10)
 

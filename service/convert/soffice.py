@@ -125,7 +125,7 @@ class SofficeEngine:
             active=self._gate.active,
             queued=self._gate.queued,
             waited_s=self._gate.waited_s,
-            **self._tally.counts(),
+            **self._tally.counts(self._gate.given_up),
         )
 
     def recycle(self) -> None:

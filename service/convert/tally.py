@@ -36,9 +36,14 @@ class Tally:
         with self._lock:
             self.recycles += 1
 
-    def counts(self) -> dict[str, Any]:
-        """Return all counters by the names they have in `ConverterState`."""
-        return {item.name: getattr(self, item.name) for item in fields(self) if item.repr}
+    def counts(self, given_up: int) -> dict[str, Any]:
+        """Return all counters by the names they have in `ConverterState`.
+
+        Args:
+            given_up: Documents whose callers left before their turn came.
+        """
+        found = {item.name: getattr(self, item.name) for item in fields(self) if item.repr}
+        return {**found, "cancelled": self.cancelled + given_up}
 
     @contextmanager
     def conversion(self, label: str) -> Iterator[None]:

@@ -19,6 +19,8 @@ private use, known to GB 18030         becomes its standard character, warning
 other private use                      fault ``no-glyph``, unless the caller prints something in its place
 compatibility ideographs, Kangxi       become the ordinary hanzi, warning: they look the same, but nobody
 radicals                               finds or types them; text copied out of a PDF is full of them
+a picture as text: a ``data:`` URI,    fault ``image``: no field takes one, and its code would be printed;
+the ``=DISPIMG(…)`` of a WPS cell      the program shows a picture in place of either
 anything else                          NFC, never NFKC, which would turn （）①㎡ into ASCII
 =====================================  ==========================================================
 """
@@ -53,6 +55,8 @@ _PRIVATE_RE = re.compile(f"[{_PRIVATE}]")
 # Beside the Kangxi radicals the two radicals of the supplement that Unicode equates with a hanzi.
 _COMPATIBILITY_RE = re.compile("[\u2e9f\u2ef3\u2f00-\u2fd5\uf900-\ufaff\U0002f800-\U0002fa1f]")
 _STACK_LIMIT = 30
+_IMAGE_RE = re.compile(r"\s*(?:data:image/|=\s*(?:_xlfn\.)?DISPIMG\()", re.IGNORECASE)
+_IMAGE = "是一张图片，这里只能填文字：模板没有图片字段，印章图样只能由管理员配置"
 
 
 @dataclass(frozen=True, slots=True)
@@ -81,6 +85,8 @@ def clean_text(text: str, *, multiline: bool = False, keep_private: bool = False
     """
     faults: list[tuple[str, str]] = []
     warnings: list[str] = []
+    if _IMAGE_RE.match(text):
+        faults.append(("image", _IMAGE))
     if _ODD.search(text):
         text = _BREAK_RE.sub("\n", text)
         text = _refuse(text, faults)

@@ -25,7 +25,7 @@ from service.errors import NotAcceptable, RequestError, TooLarge, UnsupportedMed
 from service.model import OutputFormat, TemplateSpec
 from service.pipeline.press import SheetSettings
 from service.web.answers import content_disposition
-from service.web.clients import client_gone
+from service.web.clients import client_gone, while_wanted
 from service.web.context import services
 from service.web.idempotency import once
 from service.web.parameters import flag, on_missing_glyph, one_of, only_parameters, whole_number
@@ -82,7 +82,7 @@ def batch_answer(plan: BatchPlan, faulty_rows: bytes = b"", *, events: bool = Fa
         return _named(response, plan, "pdf" if merged else "zip")
     if merged:
         return _merged(stream, plan, found)
-    response = Response(stream.chunks(), content_type="application/zip")
+    response = Response(while_wanted(stream.chunks()), content_type="application/zip")
     return _named(response, plan, "zip")
 
 

@@ -214,13 +214,27 @@ def test_http_client_that_leaves_takes_its_document_back(tmp_path: Path) -> None
         sample = server.get("/v1/templates/notice/sample").body
         (path,) = (tmp_path / "work").glob("instance-*/converter")
         converter = RemoteConverter(path)
+        head = f"POST /v1/documents/notice HTTP/1.1\r\nHost: x\r\nContent-Length: {len(sample)}\r\n"
+        request = f"{head}Content-Type: application/json\r\n\r\n".encode() + sample
+        before = converter.state()
         stopped = children(server.process.pid)
         for pid in stopped:
             kill(pid, signal.SIGSTOP)
-        with socket.create_connection(("127.0.0.1", server.port)) as connection:
-            head = f"POST /v1/documents/notice HTTP/1.1\r\nHost: x\r\nContent-Length: {len(sample)}\r\n"
-            connection.sendall(f"{head}Content-Type: application/json\r\n\r\n".encode() + sample)
-            wait_until(lambda: converter.state().active == 1, 10, "it runs")
-        wait_until(lambda: converter.state().active == 0, 5, "it was given up")
-        assert converter.state().cancelled == 1
+        with socket.create_connection(("127.0.0.1", server.port)) as running:
+            running.sendall(request)
+            wait_until(lambda: converter.state().active == 1, 60, "it runs")
+            # One that only waits for its turn gives up its place, and is never begun.
+            with socket.create_connection(("127.0.0.1", server.port)) as waiting:
+                waiting.sendall(request)
+                wait_until(lambda: converter.state().queued == 1, 60, "it waits")
+            wait_until(lambda: converter.state().queued == 0, 60, "its place is free")
+            state = converter.state()
+            assert (state.active, state.cancelled - before.cancelled) == (1, 1)
+        wait_until(lambda: converter.state().active == 0, 60, "it was given up")
         assert server.post_json("/v1/documents/notice", sample).status == 200
+        state = converter.state()
+        # The one that was answered, and nothing for those who had gone.
+        assert (state.cancelled - before.cancelled, state.conversions - before.conversions) == (2, 1)
+        metrics = server.get("/metrics").body.decode()
+        assert f"\nwenyin_conversions_cancelled_total {state.cancelled}.0\n" in metrics
+        assert server.jobs_left() == []

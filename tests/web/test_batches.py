@@ -17,7 +17,7 @@ from service.pdf import render_pages
 from service.verification import decode_symbols
 from tests.conftest import FIXTURES
 from tests.serving import Answer, Server, serving, wait_until
-from tests.tables import mend_labels
+from tests.tables import LABEL_TITLES, label_cells, mend_labels, with_part, workbook_of
 from tools.make_row_fixtures import FAULTY_LINES, label
 
 pytestmark = pytest.mark.libreoffice
@@ -78,6 +78,25 @@ def test_all_faults_come_at_once_before_anything_is_made(server: Server) -> None
     assert again.status == 422
     assert {fault["pointer"].split("/")[1] for fault in again.json["errors"]} == {"0", "1"}
     assert "成文日期" in failed[1]
+
+
+@pytest.mark.fault("J24")
+def test_a_picture_in_a_cell_is_refused_by_its_cell(server: Server) -> None:
+    cells = [*label_cells()[:-1], "图"]
+    content = with_part(
+        workbook_of({"Sheet1": [list(LABEL_TITLES), cells]}),
+        "xl/worksheets/sheet1.xml",
+        # As WPS writes a picture that is embedded in a cell.
+        lambda part: re.sub(
+            rb'<c r="A2" t="s"><v>\d+</v></c>',
+            b'<c r="A2" t="str"><f>_xlfn.DISPIMG(&quot;ID_0A&quot;,1)</f><v>=DISPIMG(&quot;ID_0A&quot;,1)</v></c>',
+            part,
+        ),
+    )
+    (fault,) = server.upload("/v1/batches/plaque-labels", "标签.xlsx", content).json["errors"]
+    assert fault["keyword"] == "image"
+    assert fault["message"].startswith("A2：")
+    assert "只能填文字" in fault["message"]
 
 
 def test_seal_and_missing_glyphs_are_asked_for_as_of_one_document(server: Server) -> None:
@@ -212,6 +231,7 @@ def test_parameters_are_refused_by_name(server: Server) -> None:
 
 @pytest.mark.fault("P4")
 def test_work_stops_when_the_client_has_gone(server: Server) -> None:
+    quiet = len(server.log)
     connection = http.client.HTTPConnection("127.0.0.1", server.port, timeout=120)
     body = json.dumps(notices(400), ensure_ascii=False).encode()
     connection.request("POST", "/v1/batches/notice", body, {"Content-Type": "application/json"})
@@ -224,9 +244,13 @@ def test_work_stops_when_the_client_has_gone(server: Server) -> None:
         lines = [json.loads(line) for line in server.log.splitlines() if '"batch ended"' in line]
         return next((line for line in lines if line["total"] == 400), None)
 
-    wait_until(ended, 20, "the batch ends")
+    wait_until(ended, 60, "the batch ends")
     line = ended()
     assert line is not None
     assert line["done"] < 400
     assert server.jobs_left() == []
     assert server.post_json("/v1/documents/notice", NOTICE).status == 200
+    # A client that leaves is no fault of the service: one line says so, and no error.
+    told = [json.loads(line) for line in server.log[quiet:].rpartition("\n")[0].splitlines()]
+    assert [line["client_gone"] for line in told if line.get("total") == 400] == [True]
+    assert [line for line in told if line["level"] == "error"] == []

@@ -111,7 +111,7 @@ class LokEngine:
             waited_s=self._gate.waited_s,
             processes=len(pids),
             pss_bytes=pss_bytes(pids),
-            **self._tally.counts(),
+            **self._tally.counts(self._gate.given_up),
         )
 
     def recycle(self) -> None:

@@ -114,7 +114,7 @@ def test_cancelling_ends_the_wait() -> None:
         gate.slot(Deadline.after(5), Priority.SINGLE, gone.is_set),
     ):
         pass
-    assert (gate.active, gate.queued) == (0, 0)
+    assert (gate.active, gate.queued, gate.given_up) == (0, 0, 1)
 
 
 def test_no_slot_is_lost_when_many_give_up_while_slots_change_hands() -> None:

@@ -36,6 +36,28 @@ def test_j9_control_and_noncharacters_are_named(char: str) -> None:
         assert found.text == "甲乙"
 
 
+@pytest.mark.fault("J24")
+@pytest.mark.parametrize(
+    "text",
+    [
+        "data:image/png;base64,iVBORw0KGgo=",
+        " DATA:image/svg+xml,<svg/>",
+        '=DISPIMG("ID_0A1B",1)',
+        "=_xlfn.dispimg(",
+    ],
+)
+def test_j24_picture_sent_as_text_is_refused(text: str) -> None:
+    ((keyword, said),) = clean_text(text).faults
+    assert keyword == "image"
+    assert "只能填文字" in said
+
+
+@pytest.mark.fault("J24")
+@pytest.mark.parametrize("text", ["data:image", "见 data:image/png", "=DISPIMG", "DISPIMG(1)", "=SUM(1)"])
+def test_j24_text_about_pictures_is_text(text: str) -> None:
+    assert keywords(text) == []
+
+
 @pytest.mark.fault("J10")
 @pytest.mark.parametrize("char", ["\ud800", "\ufff9", "\u3164", "\U000e0041"])
 def test_j10_surrogates_and_hidden_carriers_are_refused(char: str) -> None:
