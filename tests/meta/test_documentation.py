@@ -18,7 +18,7 @@ from flask import Flask
 from service.access import read_keys
 from service.catalog import load_template
 from service.cli.app import cli
-from service.errors import ServiceError
+from service.errors import ExitCode, ServiceError
 from service.settings import Settings
 from service.web.app import BLUEPRINTS
 from service.web.metrics import described
@@ -386,6 +386,23 @@ def test_limits_in_the_table_are_the_limits() -> None:
         "4,094": "service/cli/serve.py",
         "8,190": "service/cli/serve.py",
         "500,000": "service/web/app.py",
+        "20 个部分": "service/web/app.py",
+        "60 个": "service/web/upload.py",
     }.items():
         assert value in table
-        assert re.search(rf"= {value.replace(',', '_')}\b", (ROOT / path).read_text("utf-8")), value
+        number = value.split()[0].replace(",", "_")
+        assert re.search(rf"= {number}$", (ROOT / path).read_text("utf-8"), re.M), value
+
+
+def test_exit_codes_are_all_told() -> None:
+    told = {int(code) for code in re.findall(r"^\| (\d+) \|", page_text("docs/errors.md"), re.M)}
+    assert told == {*map(int, ExitCode), 130}
+
+
+def test_controls_that_the_clerks_page_names_are_on_the_pages() -> None:
+    web = ROOT / "service/web"
+    shown = "".join(
+        path.read_text("utf-8") for path in web.rglob("*") if path.suffix in (".html", ".js", ".py")
+    )
+    for label in re.findall(r"\*\*([^*]+)\*\*", page_text("docs/staff.md")):
+        assert re.search(re.escape(label).replace("…", ".*"), shown), label
