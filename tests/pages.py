@@ -90,6 +90,6 @@ def uses(page: str, program: str) -> Iterator[list[str]]:
         program: A pattern for its name, without a folder.
     """
     for line in lines(page):
-        for found in re.finditer(rf"(?:^|/bin/){program}(?=\s|$|\))([^)]*)", _GIVEN.sub("X", line)):
+        for found in re.finditer(rf"(?:^|/bin/|run --rm ){program}(?=\s|$|\))([^)]*)", _GIVEN.sub("X", line)):
             words = _USAGE.sub(" ", _END.sub("", found[1]))
             yield [word.strip("'\"") for word in words.split()]

@@ -1,6 +1,7 @@
 """What is in `deploy/` fits the service: schemas, security, names of settings and metrics, commands, times."""
 
 import re
+import shlex
 import shutil
 import subprocess
 import sys
@@ -8,9 +9,11 @@ from collections.abc import Iterator
 from pathlib import Path
 from typing import Any
 
+import click
 import kubernetes_validate
 import pytest
 import yaml
+from distributed.cli import dask_scheduler, dask_worker
 
 from service.settings import PREFIX, Settings
 from service.web import metrics
@@ -213,3 +216,14 @@ def test_unit_is_accepted_by_systemd(tmp_path: Path) -> None:
     )
     said = [line for line in checked.stderr.splitlines() if "wenyin.service" in line]
     assert (checked.returncode, said) == (0, [])
+
+
+@pytest.mark.parametrize(
+    ("script", "command"), [("scheduler", dask_scheduler.main), ("worker", dask_worker.main)]
+)
+def test_options_of_the_dask_scripts_are_those_of_dask(script: str, command: click.Command) -> None:
+    text = (DEPLOY / "dask" / f"{script}.sh").read_text("utf-8")
+    (line,) = re.findall(rf"^exec dask {script} (.*)$", text, re.M)
+    given = shlex.split(re.sub(r"\$\{1:-(\d+)\}", r"\1", line).replace("$(nproc)", "2"))
+    with command.make_context(script, given) as context:
+        assert context.params["dashboard"] is False

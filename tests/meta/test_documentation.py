@@ -39,7 +39,7 @@ NOT_RUN = {
     ): "installs a service on this machine; the unit is judged by systemd-analyze",
     (
         "docs/operations.md",
-        "docker compose -f deploy/compose/compose.yaml up -d --build",
+        "docker compose -f deploy/compose/compose.yaml build",
     ): "needs Docker; the file is read by test_deployment.py, the image's steps are run by tools/prove_dockerfile.py",
     (
         "docs/operations.md",
@@ -406,3 +406,13 @@ def test_controls_that_the_clerks_page_names_are_on_the_pages() -> None:
     )
     for label in re.findall(r"\*\*([^*]+)\*\*", page_text("docs/staff.md")):
         assert re.search(re.escape(label).replace("…", ".*"), shown), label
+
+
+def test_pages_that_deployed_files_lead_to_have_those_headings() -> None:
+    led = []
+    for path in [*(ROOT / "deploy").rglob("*.*"), *(ROOT / "service").rglob("*.py")]:
+        for page, heading in re.findall(r"(docs/[\w-]+\.md)(?:“([^”]+)”)?", path.read_text("utf-8")):
+            assert page in PAGES, (path, page)
+            assert not heading or re.search(rf"^#+ {heading}$", page_text(page), re.M), (path, heading)
+            led.append(page)
+    assert led

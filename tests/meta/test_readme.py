@@ -20,7 +20,7 @@ ADDRESS = "127.0.0.1:8000"
 STATE = "/var/lib/wenyin"
 # A template owner's guide is more than its commands: tests/integration/test_template_guide.py follows it.
 FOLLOWED = [page for page in PAGES if script(page) and page != "docs/template-guide.md"]
-PAGE_S = 300
+PAGE_S = 240
 # Installing and serving are proved on a bare Debian by tools/prove-setup.sh; here make says what it would do.
 BEFORE = """
 set -euEo pipefail
