@@ -1,11 +1,14 @@
 """Where a batch's files go: four functions over fsspec, so that a folder, a bucket or memory are the same."""
 
+import contextlib
+import hashlib
 import os
 import random
 import re
+import secrets
 import threading
 from collections.abc import Callable, Iterable
-from functools import partial
+from functools import cache, partial
 from pathlib import Path
 from typing import Any, BinaryIO, TypeVar
 
@@ -18,9 +21,21 @@ _R = TypeVar("_R")
 _TRIES = 5
 _FIRST_PAUSE_S = 0.2
 _HIDDEN = ".wenyin-"
-_SCRATCH = re.compile(r"/\.wenyin-(\d+)-\d+-[^/]*$")
+_SCRATCH = re.compile(r"/\.wenyin-([0-9a-f]{12})-(\d+)-\d+-[^/]*$")
 # Repeating does not help against these.
 _HOPELESS = (PermissionError, NotADirectoryError, IsADirectoryError)
+
+
+@cache
+def _home_of_pids() -> str:
+    """Return a name, 12 hex digits, of where this process's id is one: the running system and its namespace."""
+    try:
+        boot = Path("/proc/sys/kernel/random/boot_id").read_text("ascii")
+        space = str(Path("/proc/self/ns/pid").readlink())
+    except OSError:
+        # Where that cannot be known nobody else's are known to be dead.
+        return secrets.token_hex(6)
+    return hashlib.sha256((boot + space).encode()).hexdigest()[:12]
 
 
 class Store:
@@ -40,6 +55,7 @@ class Store:
         except (ValueError, ImportError) as error:
             raise StorageFailed(f"不支持的存储位置 {url}，或缺少相应的组件。", detail=repr(error)) from error
         self.is_local = isinstance(self._fs, LocalFileSystem)
+        self.folder = Path(self._root) if self.is_local else None
 
     def put(self, name: str, content: bytes) -> None:
         """Store a file under its name, replacing an older one.
@@ -54,7 +70,8 @@ class Store:
                 # One PUT: object stores show a new object only when all of it has arrived.
                 self._fs.pipe_file(path, content)
                 return
-            scratch = f"{self._root}/{_HIDDEN}{os.getpid()}-{threading.get_ident()}-{name}"
+            writer = f"{_home_of_pids()}-{os.getpid()}-{threading.get_ident()}"
+            scratch = f"{self._root}/{_HIDDEN}{writer}-{name}"
             try:
                 self._fs.makedirs(self._root, exist_ok=True)
                 self._fs.pipe_file(scratch, content)
@@ -65,6 +82,23 @@ class Store:
                 raise
 
         self._tried(write, "写入", name)
+
+    def create(self, name: str, content: bytes) -> bool:
+        """Store a file unless there is one of that name; return whether there was none.
+
+        Raises:
+            StorageFailed: The storage does not answer.
+        """
+
+        def write() -> bool:
+            with contextlib.suppress(FileExistsError):
+                if self.is_local:
+                    self._fs.makedirs(self._root, exist_ok=True)
+                self._fs.pipe_file(f"{self._root}/{name}", content, mode="create")
+                return True
+            return False
+
+        return self._tried(write, "写入", name)
 
     def get(self, name: str) -> bytes:
         """Return a file.
@@ -128,12 +162,15 @@ class Store:
         return found
 
     def sweep(self) -> None:
-        """Remove what writers left half-written that have died since; on this machine alone."""
+        """Remove what writers left half-written that have surely died: those whose process ids mean something here.
+
+        What is left of another machine, or of another container, is not touched: their processes cannot be seen.
+        """
         if not self.is_local or not self._fs.exists(self._root):
             return
         for path in self._fs.ls(self._root, detail=False):
             match = _SCRATCH.search(path)
-            if match and not Path(f"/proc/{match[1]}").exists():
+            if match and match[1] == _home_of_pids() and not Path(f"/proc/{match[2]}").exists():
                 self._fs.rm_file(path)
 
     def _tried(self, action: Callable[[], _R], what: str, name: str) -> _R:

@@ -29,6 +29,7 @@ from service.batch import (
     plan_batch,
     read_rows,
 )
+from service.batch.hold import held
 from service.batch.job import BatchJob, Target
 from service.bootstrap import open_services, open_worker, start_host
 from service.cli.output import report_errors
@@ -145,6 +146,7 @@ def _work(
         source = _source(content, name, spec, settings)
         plan = plan_batch(services.renderer, template, source, options)
         stack.callback(plan.close)
+        stack.enter_context(held(target.store, options.shard))
         pool: Pool
         if host:
             arguments = (settings, host.path)

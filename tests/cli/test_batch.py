@@ -15,6 +15,7 @@ from typing import Any
 import pypdf
 import pytest
 
+from service.errors import ExitCode
 from tests.conftest import FIXTURES, ROOT
 from tests.serving import wait_until
 from tests.tables import LABEL_TITLES, mend_labels, workbook_of
@@ -238,16 +239,33 @@ def test_three_shards_make_everything_once(environment: dict[str, str], tmp_path
 
 
 @pytest.mark.fault("P9")
-def test_two_runners_on_one_batch_make_everything_once(environment: dict[str, str], tmp_path: Path) -> None:
-    rows, target = tmp_path / "rows.json", tmp_path / "out"
-    rows.write_text(notices(24), "utf-8")
-    call = (environment, "notice", rows, "-o", target)
-    with started(*call) as first, started(*call) as second:
-        assert (first.wait(240), second.wait(240)) == (0, 0)
-    assert {line["row"] for line in logged(target)} == set(range(24))
-    made = {name: content for name, content in files(target).items() if name.endswith(".pdf")}
-    assert len(made) == 24
-    assert all(content.rstrip().endswith(b"%%EOF") for content in made.values())
-    titles = ["".join(pypdf.PdfReader(target / name).pages[0].extract_text().split()) for name in made]
-    assert all(sum(f"关于第{number}项工作的通知" in title for title in titles) == 1 for number in range(24))
-    assert not [path for path in target.rglob("*") if path.name.startswith(".")]
+@pytest.mark.parametrize("name", ["out", "out.pdf"])
+def test_second_runner_on_one_batch_is_turned_away(
+    environment: dict[str, str], run: Run, tmp_path: Path, name: str
+) -> None:
+    rows, target = tmp_path / "rows.json", tmp_path / name
+    folder = tmp_path / ("out" if name == "out" else "out.pdf.parts")
+    rows.write_text(notices(12), "utf-8")
+    with started(environment, "notice", rows, "-o", target) as first:
+        wait_until((folder / "results-0.jsonl").exists, 120, "the first has begun")
+        os.kill(first.pid, signal.SIGSTOP)
+        second = run("notice", rows, "-o", target, "--resume")
+        os.kill(first.pid, signal.SIGCONT)
+        assert second.returncode == ExitCode.INTERNAL
+        assert f"的进程 {first.pid}正在做同一批" in second.stderr
+        assert "--resume" in second.stderr
+        assert first.wait(240) == 0
+    assert [line["row"] for line in sorted(logged(folder), key=lambda line: line["row"])] == list(range(12))
+    assert not [path for path in tmp_path.rglob("*") if path.name.startswith(".")]
+    if name == "out":
+        titles = [
+            "".join(pypdf.PdfReader(target / made).pages[0].extract_text().split())
+            for made in files(target)
+            if made.endswith(".pdf")
+        ]
+    else:
+        titles = ["".join(page.extract_text().split()) for page in pypdf.PdfReader(target).pages]
+    assert len(titles) == 12
+    assert all(sum(f"关于第{number}项工作的通知" in title for title in titles) == 1 for number in range(12))
+    # Nothing is left to keep the next one out.
+    assert run("notice", rows, "-o", target, "--resume").returncode == 0

@@ -80,12 +80,16 @@ def test_file_torn_on_its_way_is_never_seen(tmp_path: Path, monkeypatch: pytest.
 
 
 def test_what_a_dead_writer_left_is_swept_and_a_live_one_keeps_its_own(tmp_path: Path) -> None:
-    for pid in (os.getpid(), 4_194_304 + 1):
-        (tmp_path / f".wenyin-{pid}-1-a.pdf").write_bytes(b"half")
+    here, nobody = store_module._home_of_pids(), 4_194_304 + 1
+    living = f".wenyin-{here}-{os.getpid()}-1-a.pdf"
+    # Of another machine, or of another container on this one, whose processes have numbers of their own.
+    elsewhere = f".wenyin-{'0' * 12}-{nobody}-1-a.pdf"
+    for name in (living, elsewhere, f".wenyin-{here}-{nobody}-1-a.pdf"):
+        (tmp_path / name).write_bytes(b"half")
     store = Store(str(tmp_path))
     assert store.list() == set()
     store.sweep()
-    assert [path.name for path in tmp_path.iterdir()] == [f".wenyin-{os.getpid()}-1-a.pdf"]
+    assert {path.name for path in tmp_path.iterdir()} == {living, elsewhere}
 
 
 def test_unknown_storage_is_named() -> None:
