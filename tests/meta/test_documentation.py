@@ -19,6 +19,8 @@ from service.access import read_keys
 from service.catalog import load_template
 from service.cli.app import cli
 from service.errors import ExitCode, ServiceError
+from service.labels.stock import STOCK
+from service.model import VerdictCode
 from service.settings import Settings
 from service.web.app import BLUEPRINTS
 from service.web.metrics import described
@@ -416,3 +418,19 @@ def test_pages_that_deployed_files_lead_to_have_those_headings() -> None:
             assert not heading or re.search(rf"^#+ {heading}$", page_text(page), re.M), (path, heading)
             led.append(page)
     assert led
+
+
+def test_verdicts_alerts_and_label_stock_are_told_in_full() -> None:
+    assert {*VerdictCode} <= {*codes("docs/api.md")}
+    alerts = yaml.safe_load((ROOT / "deploy/prometheus/alerts.yaml").read_text("utf-8"))
+    (group,) = alerts["groups"]
+    told = [code for code in codes("docs/operations.md") if re.fullmatch(r"Wenyin\w+", code)]
+    assert told == [rule["alert"] for rule in group["rules"]]
+    (table,) = re.findall(r"\n\| `sheet` .*?\n\n", page_text("docs/templates.md"), re.S)
+    sheets = {}
+    for row in table.strip().splitlines()[2:]:
+        names, count, sizes = row.split("|")[1:4]
+        for place, name in enumerate(re.findall(r"`([^`]+)`", names)):
+            millimetres = sizes.split("、")[min(place, sizes.count("、"))].split("×")
+            sheets[name] = (int(count.rpartition("=")[2]), *map(float, millimetres))
+    assert sheets == {name: (item.per_page, item.width, item.height) for name, item in STOCK.items()}

@@ -7,12 +7,13 @@ import subprocess
 from collections.abc import Iterator
 from datetime import date
 from pathlib import Path
+from typing import Any
 
 import pytest
 
 from service.access import new_key
 from tests.conftest import FIXTURES, ROOT
-from tests.pages import PAGES, blocks, script
+from tests.pages import PAGES, blocks, codes, script
 from tests.serving import Server, serving
 
 pytestmark = pytest.mark.libreoffice
@@ -150,3 +151,24 @@ def test_python_example_of_the_api_page_works(server: Server, checkout: Path) ->
     )
     assert done.returncode == 0, done.stderr.decode()
     assert (checkout / "notice.pdf").read_bytes().startswith(b"%PDF-")
+
+
+def test_parameters_and_headers_of_the_interface_are_told(server: Server) -> None:
+    told = {*codes("docs/api.md"), *codes("docs/batches.md")}
+    described = server.get("/openapi.json").json
+    parts = described["components"]
+
+    def whole(item: dict[str, Any]) -> dict[str, Any]:
+        kind, _, name = item.get("$ref", "").removeprefix("#/components/").partition("/")
+        found: dict[str, Any] = parts[kind][name] if name else item
+        return found
+
+    names: set[str] = set()
+    for path, operations in described["paths"].items():
+        if path.startswith(("/v1/documents", "/v1/batches", "/v1/verify")):
+            operation = operations["post"]
+            parameters = [whole(item) for item in operation.get("parameters", [])]
+            names |= {item["name"] for item in parameters if item["in"] != "path"}
+            names |= {*whole(operation["responses"]["200"]).get("headers", {})}
+    assert {"seal", "copies", "Idempotency-Key", "X-Verify-Url", "X-Failed-Items"} <= names
+    assert names - told == set()
