@@ -2,12 +2,14 @@
 
 import io
 import json
+import re
 import zipfile
 from collections.abc import Callable, Mapping, Sequence
 from datetime import date, datetime
 from decimal import Decimal
 from pathlib import Path
 from typing import Any
+from xml.sax.saxutils import quoteattr
 
 import xlsxwriter
 from python_calamine import CalamineWorkbook
@@ -103,3 +105,14 @@ def with_part(data: bytes, name: str, change: Callable[[bytes], bytes], level: i
             content = old.read(part)
             new.writestr(part, change(content) if part == name else content)
     return buffer.getvalue()
+
+
+def renamed(content: bytes, name: str, **attributes: str) -> bytes:
+    """Give a workbook's first sheet a name that no program would."""
+    more = "".join(f' {key}="{value}"' for key, value in attributes.items())
+    sheet = f"<sheet name={quoteattr(name)}{more}".encode()
+    return with_part(
+        content,
+        "xl/workbook.xml",
+        lambda part: re.sub(rb'<sheet name="[^"]*"', lambda _: sheet, part, count=1),
+    )

@@ -5,9 +5,12 @@ import unicodedata
 from collections.abc import Mapping
 from typing import Any
 
+from service.schema import printable
+
 _FIELD = re.compile(r"\{([A-Za-z_]\w*(?:\.\w+)*)\}")
 _UNSAFE = re.compile(r'[\\/:*?"<>|\x00-\x1f\x7f]+')
 _STEM_CHARS = 60
+_NAME_SHOWN = 60
 
 
 def pick(data: object, pointer: str | None) -> Any:
@@ -56,3 +59,8 @@ def file_stem(pattern: str, data: Mapping[str, Any], fallback: str) -> str:
     )
     cleaned = _UNSAFE.sub("", unicodedata.normalize("NFC", filled)).strip(" .")
     return cleaned[:_STEM_CHARS].rstrip(" .") or fallback
+
+
+def shown_name(name: str) -> str:
+    """Return the name of somebody's file as it can be shown: cut, and what turns a line round is named."""
+    return printable(name, _NAME_SHOWN)

@@ -9,6 +9,7 @@ from python_calamine import CalamineError, CalamineWorkbook
 
 from service.archive import ArchiveLimits, pack_stored, read_xlsx
 from service.errors import BadTable, OutdatedWorkbook, UnsafeArchive
+from service.schema import printable
 from service.sheets.cells import Broken, Raw, Shown, as_text, fold
 from service.sheets.columns import Layout
 from service.sheets.scan_xlsx import (
@@ -26,6 +27,7 @@ from service.sheets.source import SheetLimits
 from service.sheets.write_xlsx import GUIDE_NAME, META_MARK, META_NAME
 
 _SHOWN_ROWS = 10
+_NAME_CHARS = 31  # Excel's own limit
 _SPREAD = Broken("merged-cell", "与左边的单元格合并了，请取消合并后逐格填写")
 
 
@@ -186,7 +188,7 @@ def _choose(book: _Book, layout: Layout) -> dict[int, SheetPart]:
     if 0 not in chosen and len(others) == 1:
         chosen[0] = others.pop()
     if others:
-        listed = "、".join(f"“{sheet.name[:31]}”" for sheet in others[:_SHOWN_ROWS])
+        listed = "、".join(f"“{_shown(sheet)}”" for sheet in others[:_SHOWN_ROWS])
         raise BadTable(
             f"工作簿里有不认识的工作表 {listed}，无法确定要读哪一个；请只留下“{layout.main.name}”的数据，"
             "其余的删去或隐藏。",
@@ -203,13 +205,18 @@ def _check_version(cells: Sequence[Sequence[Raw]], layout: Layout) -> None:
         return
     if said[META_MARK] != layout.template_id:
         raise OutdatedWorkbook(
-            f"这是模板 {said[META_MARK][:40]} 的工作簿，不是“{layout.title}”（{layout.template_id}）的，请换用对应的工作簿。"
+            f"这是模板 {printable(said[META_MARK])} 的工作簿，不是“{layout.title}”（{layout.template_id}）的，请换用对应的工作簿。"
         )
     if said.get("fields") != layout.digest:
         raise OutdatedWorkbook(
-            f"这份工作簿做好以后，“{layout.title}”的字段有变化（当时版本 {said.get('version', '')[:10]}，"
+            f"这份工作簿做好以后，“{layout.title}”的字段有变化（当时版本 {printable(said.get('version', ''), 10)}，"
             f"现在版本 {layout.version}）；请重新下载工作簿，把数据粘贴过去后提交。"
         )
+
+
+def _shown(sheet: SheetPart) -> str:
+    """Return a sheet's name for a message: whoever made the file may have put anything into it."""
+    return printable(sheet.name, _NAME_CHARS)
 
 
 def _notes(book: _Book, chosen: Mapping[int, SheetPart]) -> Iterator[str]:
@@ -217,7 +224,7 @@ def _notes(book: _Book, chosen: Mapping[int, SheetPart]) -> Iterator[str]:
         hidden = book.sheets[sheet.part].hidden
         if hidden:
             rows = "、".join(map(str, hidden[:_SHOWN_ROWS])) + (" 等" if len(hidden) > _SHOWN_ROWS else "")
-            yield f"“{sheet.name}”中隐藏的第 {rows} 行也已读取（共 {len(hidden)} 行）；不需要的请删去。"
+            yield f"“{_shown(sheet)}”中隐藏的第 {rows} 行也已读取（共 {len(hidden)} 行）；不需要的请删去。"
     for sheet in book.facts.sheets:
         if not sheet.visible and sheet.name != META_NAME and book.rows_in(sheet):
-            yield f"隐藏的工作表“{sheet.name[:31]}”没有读取。"
+            yield f"隐藏的工作表“{_shown(sheet)}”没有读取。"

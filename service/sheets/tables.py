@@ -6,7 +6,7 @@ from typing import Any, Protocol
 
 from service.errors import BadTable, Fault
 from service.model import BatchRow
-from service.schema import json_pointer
+from service.schema import json_pointer, printable
 from service.sheets.cells import CellProblem, Raw, as_text, fold, is_blank, read_cell
 from service.sheets.columns import KEY_TITLE, Column, Layout
 from service.sheets.headers import Header, column_name, find_header
@@ -63,7 +63,7 @@ class _Sheet:
     def _letters(self, index: int) -> str:
         """Return a column's name; that of a further sheet with the sheet's."""
         name = column_name(index)
-        return f"{self.grid.name}!{name}" if self.number else name
+        return f"{printable(self.grid.name)}!{name}" if self.number else name
 
     def records(self) -> Iterator[_Record]:
         """Yield what stands below the header; blank rows are passed over."""

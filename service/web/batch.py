@@ -11,6 +11,7 @@ from service.batch import BatchOptions, BatchPlan, SheetLimits, error_workbook, 
 from service.errors import Fault, InvalidRequest, RequestError, ServiceError
 from service.model import OutputFormat, TemplateSpec
 from service.pipeline.form import Form
+from service.pipeline.naming import shown_name
 from service.pipeline.press import SheetSettings
 from service.pipeline.rows import WORKBOOK_TYPE, Preview, preview_rows
 from service.web.answers import content_disposition
@@ -26,7 +27,6 @@ BLUEPRINT.after_request(tell_origin)
 BLUEPRINT.after_request(let_back_work)
 
 _SHOWN = 200
-_NAME_SHOWN = 60
 # In Base64, together with the other fields, within the bound on a form's text.
 _KEPT_BYTES = 300_000
 _SETTINGS = frozenset({"/sheet", "/start_at", "/offset_mm"})
@@ -168,7 +168,7 @@ def _page(
         faults=faults,
         look=look,
         shown=_SHOWN,
-        name=(given.name if given else file_name())[:_NAME_SHOWN],
+        name=shown_name(given.name if given else file_name()),
         kept=given.kept if given else "",
         kept_name=given.name if given else "",
         workbook=url_for("api.get_workbook", template_id=spec.template_id),

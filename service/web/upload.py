@@ -10,6 +10,7 @@ from service.model import TemplateSpec
 from service.pipeline.form import Form
 from service.pipeline.formview import Node
 from service.pipeline.intake import take_in
+from service.pipeline.naming import shown_name
 from service.web.api import uploaded_file
 from service.web.back import let_back_work
 from service.web.context import services
@@ -20,7 +21,6 @@ BLUEPRINT = Blueprint("upload", __name__)
 BLUEPRINT.after_request(tell_origin)
 BLUEPRINT.after_request(let_back_work)
 
-_NAME_SHOWN = 60
 FORM_PARTS = 60
 """Most parts of a form with a file."""
 
@@ -78,7 +78,7 @@ def _page(spec: TemplateSpec, faults: Sequence[Fault] = ()) -> str:
         spec=spec,
         controls=controls(spec),
         faults=faults,
-        name=file_name()[:_NAME_SHOWN],
+        name=shown_name(file_name()),
         examples=[
             (workbook, "空白工作簿（Excel）", "下载后填写，再到这里上传"),
             (sample, "样例（JSON）", "供其他系统对接时参照"),

@@ -12,6 +12,7 @@ from python_calamine import CalamineWorkbook
 
 from service.pdf import page_count
 from tests.browser.hands import press, preview, shot
+from tests.browser.test_accessible import faults as serious_faults
 from tests.browser.test_forms import scripted
 from tests.printed import Printed
 from tests.serving import Server
@@ -109,6 +110,31 @@ def test_hostile_headers_and_cells_are_text(js_page: Page, server: Server, tmp_p
     js_page.set_input_files("#file", other)
     expect(js_page.locator(".rows")).to_contain_text(HOSTILE)
     assert js_page.locator("main img").count() == 0
+
+
+@pytest.mark.fault("U8")
+def test_nothing_serious_is_found_before_and_after_a_batch(
+    js_page: Page, server: Server, tmp_path: Path, artifacts: Path
+) -> None:
+    def look(state: str) -> None:
+        for width in (1200, 320):
+            js_page.set_viewport_size({"width": width, "height": 800})
+            assert serious_faults(js_page) == [], (state, width)
+            assert js_page.evaluate("document.documentElement.scrollWidth") <= width, (state, width)
+            shot(js_page, artifacts / f"batch-{state}-{width}.png")
+
+    js_page.goto(f"{server.url}/batch/plaque-labels")
+    choose(js_page, sheet(tmp_path / "名单.xlsx", 4, bad=(2, 3)))
+    expect(js_page.locator("#look-head")).to_contain_text("2 行有错")
+    look("faulty")
+    with js_page.expect_download(timeout=120_000):
+        press(js_page, "生成 2 枚标签")
+    expect(js_page.locator(".status")).to_contain_text("已下载")
+    look("done")
+    (tmp_path / "空.xlsx").write_bytes(b"")
+    js_page.set_input_files("#file", tmp_path / "空.xlsx")
+    expect(js_page.locator("#faults")).to_be_visible()
+    look("refused")
 
 
 @pytest.mark.fault("U6")

@@ -17,7 +17,7 @@ from service.pdf import render_pages
 from service.verification import decode_symbols
 from tests.conftest import FIXTURES
 from tests.serving import Answer, Server, serving, wait_until
-from tests.tables import LABEL_TITLES, label_cells, mend_labels, with_part, workbook_of
+from tests.tables import LABEL_TITLES, label_cells, mend_labels, renamed, with_part, workbook_of
 from tools.make_row_fixtures import FAULTY_LINES, label
 
 pytestmark = pytest.mark.libreoffice
@@ -97,6 +97,33 @@ def test_a_picture_in_a_cell_is_refused_by_its_cell(server: Server) -> None:
     assert fault["keyword"] == "image"
     assert fault["message"].startswith("A2：")
     assert "只能填文字" in fault["message"]
+
+
+@pytest.mark.fault("H3", "H7", "U3", "X6")
+def test_hostile_names_of_sheets_and_files_stay_names(server: Server) -> None:
+    quiet = len(server.log)
+    name = "=cmd|' /C calc'!A1<img src=x onerror=alert(1)>\u202e"
+    rows = [list(LABEL_TITLES), label_cells(), [*label_cells(2)[:-1], ""]]
+    hidden = renamed(workbook_of({"甲": rows, "乙": rows}), name, state="hidden")
+    page = server.upload("/batch/plaque-labels", "名\u202e单.xlsx", hidden, "text/html").body.decode()
+    assert "名&lt;U+202E&gt;单.xlsx：可以生成 1 枚标签，1 行有错" in page
+    assert "隐藏的工作表“=cmd|&#39; /C calc&#39;!A1&lt;img src=x" in page
+    assert "<img" not in page
+    # It comes back as it was, out of sight.
+    assert "\u202e" not in page.replace('value="名\u202e单.xlsx"', "")
+    made = server.upload("/v1/batches/plaque-labels?on_error=skip", "a.xlsx", hidden)
+    assert report_of(made)["done"] == 1
+    assert "\u202e" not in json.dumps(report_of(made), ensure_ascii=False)
+    with zipfile.ZipFile(io.BytesIO(made.body)) as archive:
+        mended = archive.read("有问题的行.xlsx")
+    with zipfile.ZipFile(io.BytesIO(mended)) as book:
+        assert not any(b"cmd|" in book.read(part) or b"<f>" in book.read(part) for part in book.namelist())
+    refused = server.upload(
+        "/v1/batches/plaque-labels", "a.xlsx", renamed(workbook_of({"甲": rows, "乙": rows}), name)
+    )
+    assert refused.json["type"].endswith("many-sheets")
+    assert "\u202e" not in refused.json["detail"]
+    assert "calc" not in server.log[quiet:]
 
 
 def test_seal_and_missing_glyphs_are_asked_for_as_of_one_document(server: Server) -> None:

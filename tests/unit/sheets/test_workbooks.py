@@ -9,7 +9,7 @@ from typing import Any
 import pytest
 from python_calamine import CalamineWorkbook
 
-from service.errors import BadTable, Fault, OutdatedWorkbook, ServiceError
+from service.errors import BadTable, Fault, OutdatedWorkbook, ServiceError, UnsafeArchive
 from service.model import BatchRow
 from service.sheets import SourceKind, error_workbook, fill_in_workbook, located, read_rows
 from service.sheets.columns import layout_of
@@ -20,12 +20,24 @@ from tests.tables import (
     as_json,
     label_cells,
     label_row,
+    renamed,
     sample_items,
     spec_of,
     with_part,
     workbook_of,
 )
 
+HOSTILE_NAMES = (
+    "=cmd|' /C calc'!A1",
+    "\x1b[31mred\x1b[0m",
+    "甲" * 300,
+    "../../etc/passwd",
+    "C:\\x\\..\\y",
+    "甲\u202exslx.乙\u2066",
+    "第一行\n第二行",
+    "<img src=x onerror=alert(1)>",
+    "",
+)
 LABELS = spec_of("plaque-labels")
 PLAN = spec_of("plan-form")
 
@@ -152,6 +164,28 @@ def test_numbers_dates_and_formats_in_text_columns() -> None:
     assert said[1][0].startswith("G3：「牌匾编号」已被表格软件变成日期或时间 2026-01-01")
     assert said[2][0].startswith("G4：「牌匾编号」是按格式")
     assert said[3][0].startswith("B5：「收件人」是逻辑值")
+
+
+@pytest.mark.fault("H7", "U3", "X6")
+@pytest.mark.parametrize("name", HOSTILE_NAMES)
+def test_hostile_name_of_a_sheet_is_shown_and_does_nothing(name: str) -> None:
+    one = workbook_of({"甲": [list(LABEL_TITLES), label_cells()]})
+    two = workbook_of({"甲": [list(LABEL_TITLES), label_cells()], "乙": [list(LABEL_TITLES), label_cells(2)]})
+    said: list[str] = []
+    try:
+        assert [row.data for row in rows_of(renamed(one, name))] == [label_row()]
+        said += read_rows(renamed(two, name, state="hidden"), LABELS, name="名单.xlsx").notes
+        with pytest.raises(BadTable) as caught:
+            rows_of(renamed(two, name))
+        said.append(str(caught.value))
+        assert len(said) == 2
+    except UnsafeArchive as error:
+        # A terminal's code is no character of XML.
+        assert "\x1b" in name
+        said.append(str(error))
+    for text in said:
+        assert not re.search("[\x00-\x1f\x7f-\x9f\u200e\u200f\u2028-\u202e\u2066-\u2069]", text), text
+        assert len(text) < 200
 
 
 @pytest.mark.fault("X5")
