@@ -3,7 +3,6 @@
 import io
 import json
 import os
-import re
 import shutil
 import subprocess
 from collections.abc import Iterator
@@ -16,23 +15,25 @@ import pytest
 from service.model import VerdictCode
 from service.verification import decode_symbols
 from tests.conftest import ROOT
+from tests.pages import blocks, page_text, script
 from tests.serving import Server, serving
 
 pytestmark = pytest.mark.libreoffice
-GUIDE = (ROOT / "docs/template-guide.md").read_text("utf-8")
+PAGE = "docs/template-guide.md"
+GUIDE = page_text(PAGE)
 MADE = ROOT / "tests/data/made-in-writer"
 FOLDER = "my-templates/volunteer-proof"
 ADDRESS = "127.0.0.1:8000"
 FILES = ("template.docx", "template.toml", "schema.json", "sample.json")
 
 
-def blocks(language: str) -> list[str]:
-    return re.findall(rf"^```{language}\n(.*?)^```", GUIDE, re.M | re.S)
+def texts(kind: str) -> list[str]:
+    return [block.text for block in blocks(PAGE) if block.kind == kind]
 
 
 def test_what_the_guide_says_to_type_is_what_was_typed() -> None:
-    assert blocks("toml") == [(MADE / "template.toml").read_text("utf-8")]
-    assert blocks("json") == [(MADE / name).read_text("utf-8") for name in ("schema.json", "sample.json")]
+    assert texts("toml") == [(MADE / "template.toml").read_text("utf-8")]
+    assert texts("json") == [(MADE / name).read_text("utf-8") for name in ("schema.json", "sample.json")]
     opened = docx.Document(str(MADE / "template.docx"))
     typed = {paragraph.text.strip() for paragraph in opened.paragraphs} - {""}
     typed |= {cell.text for row in opened.tables[0].rows for cell in row.cells} - {""}
@@ -69,7 +70,7 @@ def test_every_command_of_the_guide_works_in_its_order(place: Path, server: Serv
     environment = {key: value for key, value in os.environ.items() if not key.startswith("WENYIN_")}
     environment |= {f"WENYIN_{key.upper()}": value for key, value in server.environment.items()}
     del environment["WENYIN_TEMPLATES_DIR"]
-    lines = [line for block in blocks("sh") for line in block.splitlines() if line.strip()]
+    lines = script(PAGE).splitlines()
     outputs = {}
     for line in lines:
         done = subprocess.run(

@@ -382,18 +382,41 @@ def test_defaults_told_in_sentences_are_the_defaults() -> None:
         assert float(value.replace(",", "")) * UNITS_S.get(word, 1) == float(defaults[name]), (name, value)
 
 
-def test_limits_in_the_table_are_the_limits() -> None:
-    (table,) = re.findall(r"## 限额\n(.*?)\n\n每人", page_text("docs/access.md"), re.S)
-    for value, path in {
-        "4,094": "service/cli/serve.py",
-        "8,190": "service/cli/serve.py",
-        "500,000": "service/web/app.py",
-        "20 个部分": "service/web/app.py",
-        "60 个": "service/web/upload.py",
-    }.items():
-        assert value in table
-        number = value.split()[0].replace(",", "_")
-        assert re.search(rf"= {number}$", (ROOT / path).read_text("utf-8"), re.M), value
+@pytest.mark.parametrize(
+    ("page", "told", "path", "line"),
+    [
+        ("access", "4,094 字节", "service/cli/serve.py", "_REQUEST_LINE_BYTES = 4_094"),
+        (
+            "access",
+            "100 个，每个 8,190 字节",
+            "service/cli/serve.py",
+            "_HEADERS = 100\n_HEADER_BYTES = 8_190",
+        ),
+        ("access", "20 个部分", "service/web/app.py", "_FORM_PARTS = 20"),
+        ("access", "上传页 60 个", "service/web/upload.py", "FORM_PARTS = 60"),
+        ("access", "合计 500,000 字节", "service/web/app.py", "_FORM_TEXT_BYTES = 500_000"),
+        ("access", "容许差 60 秒", "service/access/oidc.py", "_LEEWAY_S = 60"),
+        ("access", "每小时取一次", "service/access/oidc.py", "_MAX_AGE_S = 3600.0"),
+        ("access", "每 30 秒至多一次", "service/access/oidc.py", "_BETWEEN_S = 30.0"),
+        ("access", "30 天内到期", "service/access/report.py", "_SOON = timedelta(days=30)"),
+        (
+            "api",
+            "（1 到 255 个可见的 ASCII 字符）",
+            "service/web/idempotency.py",
+            '_KEY = re.compile(r"[!-~]{1,255}")',
+        ),
+        ("batches", "最多 256 列", "service/sheets/source.py", "columns: int = 256"),
+        ("batches", "| `copies` | 1–100，", "service/web/batches.py", "_MOST_COPIES = 100"),
+        ("batches", "标签每 20 张标签纸为一个 PDF", "service/batch/plan.py", "SHEETS_PER_PART = 20"),
+        ("operations", "每 25 份文件", "service/batch/plan.py", "DOCUMENTS_PER_PIECE = 25"),
+        ("operations", "退避重试 5 次", "service/batch/store.py", "_TRIES = 5"),
+        ("staff", "三十天内有效", "service/web/static/staff.js", "DRAFT_DAYS = 30;"),
+        ("staff", "前 20 行", "service/sheets/preview.py", "count: int = 20"),
+    ],
+)
+def test_numbers_told_are_those_of_the_code(page: str, told: str, path: str, line: str) -> None:
+    assert told in page_text(f"docs/{page}.md")
+    assert re.search(rf"{re.escape(line)}(?!\d)", (ROOT / path).read_text("utf-8")), line
 
 
 def test_exit_codes_are_all_told() -> None:
