@@ -3,31 +3,33 @@
 import contextlib
 import json
 import socket
-import sys
 import time
 from collections.abc import Sequence
 from pathlib import Path
 from typing import Any, Protocol
 
-from service import __file__ as _package_file
 from service.convert.remote import socket_address
 from service.errors import NotVerifiable, QueueTimeout
-from service.isolation.process import Limits, Running, run
-from service.isolation.sandbox import Sandbox, SandboxMode
+from service.isolation.process import Limits, Running
+from service.isolation.sandbox import SandboxMode
 from service.isolation.workspace import Workspace
 from service.model import Deadline
 from service.office.frames import read_frame, write_frame
 from service.pipeline.examine_server import EXAMINE_S, LIMITS
+from service.pipeline.limited_child import (
+    ENVIRONMENT,
+    ChildFailed,
+    LimitedChild,
+    open_sandbox,
+    python_command,
+)
 
 _ANSWER_BYTES = 32_000_000
 _WAIT_S = 20.0
 _BACKLOG = 256
 _RESTART_EVERY_S = 1.0
-_ENVIRONMENT = {"PATH": "/usr/bin:/bin", "LANG": "C.UTF-8", "PYTHONDONTWRITEBYTECODE": "1"}
-_PACKAGE_ROOT = str(Path(_package_file).resolve().parent.parent)
-_BOOT = (
-    "import sys; sys.path.insert(0, sys.argv[1]);"
-    " from service.pipeline.{module} import main; main(sys.argv[2:])"
+_CHILD = LimitedChild(
+    "examine_child", Limits(LIMITS["AS"], LIMITS["CPU"], LIMITS["FSIZE"]), EXAMINE_S, _ANSWER_BYTES
 )
 _TOO_HARD = "文件过于复杂或已损坏，未能在限定的资源内完成核验；请上传签发的原 PDF 或 docx。"
 
@@ -66,28 +68,20 @@ class FreshExaminer:
 
     def __init__(self, work_dir: Path, mode: SandboxMode) -> None:
         self._workspace = Workspace(work_dir)
-        self._sandbox = _sandbox(mode, self._workspace)
+        self._sandbox = open_sandbox(mode, self._workspace)
 
     def examine(self, kind: str, data: bytes, anchors: Sequence[str], *, thorough: bool) -> Findings:  # noqa: ARG002
         """See `Examiner`; always thorough, since a second start takes longer."""
-        with self._workspace.job() as job:
-            upload = job / "upload"
-            upload.write_bytes(data)
-            listed = job / "anchors.json"
-            listed.write_text(json.dumps(list(anchors)), "utf-8")
-            command = [*_command("examine_child"), kind, str(upload), str(listed)]
-            line = Limits(LIMITS["AS"], LIMITS["CPU"], LIMITS["FSIZE"]).wrap(command)
-            environment = {**_ENVIRONMENT, "HOME": str(job), "TMPDIR": str(job)}
-            if self._sandbox:
-                line = self._sandbox.wrap(line, job, environment)
-            found = job / "answer.json"
-            deadline = Deadline.after(EXAMINE_S)
-            ended = run(line, environment=environment, directory=job, output_file=found, deadline=deadline)
-            if ended.timed_out or ended.returncode != 0 or found.stat().st_size > _ANSWER_BYTES:
-                raise NotVerifiable(_TOO_HARD, detail=ended.output)
-            # A library may have complained first; the answer is the last line.
-            result: Findings = json.loads(found.read_bytes().splitlines()[-1])
-        return result
+        files = {"upload": data, "anchors.json": json.dumps(list(anchors)).encode()}
+        try:
+            return _CHILD.ask(
+                self._workspace,
+                self._sandbox,
+                files,
+                lambda box: (kind, str(box / "upload"), str(box / "anchors.json")),
+            )
+        except ChildFailed as error:
+            raise NotVerifiable(_TOO_HARD, detail=str(error)) from error
 
     def close(self) -> None:
         """Remove the work folder."""
@@ -143,7 +137,7 @@ class ExaminerHost:
 
     def __init__(self, work_dir: Path, mode: SandboxMode, limit_s: float = EXAMINE_S) -> None:
         self._workspace = Workspace(work_dir)
-        self._sandbox = _sandbox(mode, self._workspace)
+        self._sandbox = open_sandbox(mode, self._workspace)
         self._limit_s = limit_s
         self._begun_s = 0.0
         self._process: Running | None = None
@@ -165,13 +159,13 @@ class ExaminerHost:
     def start(self) -> None:
         """Start it; until it is ready those who ask wait in its socket's queue."""
         descriptor = self._listener.fileno()
-        line = [*_command("examine_server"), str(descriptor), str(self._limit_s)]
+        line = [*python_command("examine_server"), str(descriptor), str(self._limit_s)]
         if self._sandbox:
-            line = self._sandbox.wrap(line, None, _ENVIRONMENT)
+            line = self._sandbox.wrap(line, None, ENVIRONMENT)
         else:
             line = ["/usr/bin/setpriv", "--pdeathsig", "KILL", "--", *line]
         self._begun_s = time.monotonic()
-        self._process = Running(line, environment=_ENVIRONMENT, output_file=None, pass_fds=[descriptor])
+        self._process = Running(line, environment=ENVIRONMENT, output_file=None, pass_fds=[descriptor])
 
     def tend(self) -> bool:
         """Start it again if it has ended; call it every second or so.
@@ -206,12 +200,3 @@ def _ask(connection: socket.socket, asked: dict[str, Any], data: bytes) -> Findi
     if frame is None:
         raise NotVerifiable(_TOO_HARD, detail="the examining process ended without an answer")
     return frame[0]
-
-
-def _sandbox(mode: SandboxMode, workspace: Workspace) -> Sandbox | None:
-    readable = (Path(_PACKAGE_ROOT), Path(sys.prefix), Path(sys.base_prefix))
-    return Sandbox.open(mode, workspace, readable)[0]
-
-
-def _command(module: str) -> list[str]:
-    return [sys.executable, "-I", "-c", _BOOT.format(module=module), _PACKAGE_ROOT]

@@ -5,8 +5,6 @@ filled docx is a LibreOffice of its own for each document. This process opens no
 """
 
 import base64
-import json
-import sys
 import threading
 from collections.abc import Iterator, Mapping
 from contextlib import contextmanager
@@ -14,15 +12,15 @@ from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import Any
 
-from service import __file__ as _package_file
 from service.convert import Converter, ConverterPlan, make_engine
 from service.errors import BadTemplate, ConverterBusy, ConverterUnavailable, Fault, UnsafeArchive
 from service.fonts import FaceTable
-from service.isolation.process import Limits, run
-from service.isolation.sandbox import Sandbox, SandboxMode
+from service.isolation.process import Limits
+from service.isolation.sandbox import SandboxMode
 from service.isolation.workspace import Workspace
 from service.model import Deadline
 from service.pipeline.faces import FacedConverter
+from service.pipeline.limited_child import ChildFailed, LimitedChild, open_sandbox
 
 PARTS = {
     "template": "template.docx",
@@ -37,9 +35,7 @@ TRIAL_S = 20.0
 
 _LIMITS = Limits(address_space_bytes=1_500_000_000, cpu_s=5, file_bytes=80_000_000, open_files=64)
 _ANSWER_BYTES = 80_000_000
-_ENVIRONMENT = {"PATH": "/usr/bin:/bin", "LANG": "C.UTF-8", "PYTHONDONTWRITEBYTECODE": "1"}
-_PACKAGE_ROOT = str(Path(_package_file).resolve().parent.parent)
-_BOOT = "import sys; sys.path.insert(0, sys.argv[1]); from service.pipeline.trial_child import main; main(sys.argv[2:])"
+_CHILD = LimitedChild("trial_child", _LIMITS, TRIAL_S, _ANSWER_BYTES)
 _OVER = "模板的计算量或篇幅超出限度，已停止；请检查循环、重复和宏。"
 _ARCHIVE_CODES = frozenset(
     {
@@ -87,13 +83,7 @@ class TrialRoom:
         font: Path | None = None,
     ) -> None:
         self._workspace = Workspace(work_dir)
-        folders = [
-            Path(_PACKAGE_ROOT),
-            Path(sys.prefix),
-            Path(sys.base_prefix),
-            *([font.parent] if font else []),
-        ]
-        self._sandbox = Sandbox.open(mode, self._workspace, folders)[0]
+        self._sandbox = open_sandbox(mode, self._workspace, [font.parent] if font else [])
         self._converter = converter
         self._started = False
         self._font = font
@@ -165,23 +155,11 @@ class TrialRoom:
         return self._converter
 
     def _ask(self, verb: str, files: Mapping[str, bytes]) -> dict[str, Any]:
-        with self._workspace.job() as job:
-            box = job / "box"
-            box.mkdir()
-            for name, content in files.items():
-                (box / PARTS.get(name, name)).write_bytes(content)
-            command = [sys.executable, "-I", "-c", _BOOT, _PACKAGE_ROOT, verb, str(box)]
-            line = _LIMITS.wrap(command)
-            environment = {**_ENVIRONMENT, "HOME": str(box), "TMPDIR": str(box)}
-            if self._sandbox:
-                line = self._sandbox.wrap(line, box, environment)
-            # Outside the box: the child cannot put another file in its place.
-            answer = job / "answer"
-            deadline = Deadline.after(TRIAL_S)
-            ended = run(line, environment=environment, directory=box, output_file=answer, deadline=deadline)
-            if ended.timed_out or ended.returncode != 0 or answer.stat().st_size > _ANSWER_BYTES:
-                raise BadTemplate(_OVER, code="render-limit", detail=_last_line(ended.output))
-            found: dict[str, Any] = json.loads(answer.read_bytes().splitlines()[-1])
+        named = {PARTS.get(name, name): content for name, content in files.items()}
+        try:
+            found = _CHILD.ask(self._workspace, self._sandbox, named, lambda box: (verb, str(box)))
+        except ChildFailed as error:
+            raise BadTemplate(_OVER, code="render-limit", detail=_last_line(str(error))) from error
         if "error" in found:
             raise _refusal(found["error"])
         return found
