@@ -1,7 +1,7 @@
 """Locust's side of `bench.load`: a mixed crowd, each of whose answers is looked at.
 
 Runs in an environment of its own (requirements/load.txt); what it saw goes into the file that ``LOAD_REPORT`` names.
-``LOAD_PERIOD_S`` is the time between two requests of one user, 0 for one right after the other.
+``LOAD_PERIOD_S`` is the mean time between two requests of one user, 0 for one right after the other.
 """
 
 # mypy: disable-error-code="untyped-decorator,misc"
@@ -17,7 +17,7 @@ from collections import Counter, defaultdict
 from pathlib import Path
 from typing import Any
 
-from locust import FastHttpUser, constant_pacing, events, task
+from locust import FastHttpUser, events, task
 
 _PERIOD_S = float(os.environ["LOAD_PERIOD_S"])
 _REPORT = Path(os.environ["LOAD_REPORT"])
@@ -32,6 +32,7 @@ _numbers = itertools.count(1)
 _statuses: dict[str, Counter[str]] = defaultdict(Counter)
 _milliseconds: dict[str, list[float]] = defaultdict(list)
 _wrong: list[str] = []
+_broken: Counter[str] = Counter()
 
 
 def _is_whole(answer: Any) -> bool:
@@ -50,6 +51,8 @@ class _Asking(FastHttpUser):
             milliseconds = (time.perf_counter() - begun) * 1e3
             status = answer.status_code or 0
             _statuses[name][str(status)] += 1
+            if not status:
+                _broken[f"{name} {milliseconds:.0f} ms {answer.error!r}"] += 1
             _milliseconds["turned away" if status in _TURNED_AWAY else name].append(milliseconds)
             answer.success()
             if status in _TURNED_AWAY and not answer.headers.get("Retry-After"):
@@ -64,11 +67,16 @@ class _Asking(FastHttpUser):
 class Clerk(_Asking):
     """Has documents made, and looks at some of them again."""
 
-    wait_time = constant_pacing(_PERIOD_S)
+    _next_s = 0.0
 
     def on_start(self) -> None:
-        # A crowd does not come at one moment.
-        time.sleep(random.random() * _PERIOD_S)
+        self._next_s = time.monotonic()
+        time.sleep(self.wait_time())
+
+    def wait_time(self) -> float:
+        """Come at random moments, as callers do who know nothing of each other: a Poisson process."""
+        self._next_s += random.expovariate(1 / _PERIOD_S) if _PERIOD_S else 0.0
+        return max(0.0, self._next_s - time.monotonic())
 
     def _document(self, template: str, field: str, output: str = "pdf") -> None:
         mark = f"第{next(_numbers)}号"
@@ -133,5 +141,5 @@ class Clerk(_Asking):
 
 @events.quitting.add_listener
 def _report(**_: Any) -> None:
-    found = {"statuses": _statuses, "milliseconds": _milliseconds, "wrong": _wrong}
+    found = {"statuses": _statuses, "milliseconds": _milliseconds, "wrong": _wrong, "broken": _broken}
     _REPORT.write_text(json.dumps(found, ensure_ascii=False), encoding="utf-8")

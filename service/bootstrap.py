@@ -167,7 +167,7 @@ def plan_converter(settings: Settings, font_stage: FontStage) -> ConverterPlan:
         readable_dirs=tuple(map(str, font_stage.folders)),
         soffice=str(settings.soffice) if settings.soffice else None,
         slots=settings.converters,
-        queue_limit=settings.queue_limit,
+        queue_limit=settings.conversions_limit,
         sandbox=settings.sandbox,
         documents_per_child=settings.documents_per_child,
     )

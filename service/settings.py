@@ -64,7 +64,7 @@ class Settings(BaseModel):
         default_factory=lambda: os.cpu_count() or 1, description="同时转换的数量；默认为处理器核数"
     )
     queue_limit: Annotated[int, Field(ge=0)] = Field(
-        64, description="等待转换的请求上限（个），超过即返回 429"
+        64, description="正在转换的之外，还可以有多少份单份文件在等待（份）；超过即返回 429"
     )
     timeout_s: _Seconds = Field(60.0, description="单个请求的时限（秒），含排队时间")
     sandbox: Literal["auto", "require", "off"] = Field(
@@ -83,11 +83,14 @@ class Settings(BaseModel):
     idempotency_s: Annotated[float, Field(ge=0)] = Field(
         86_400.0, description="记住 Idempotency-Key 多少秒（每台机器各记各的）；0 为不记"
     )
+    batches_limit: _Positive = Field(
+        8, description="同时处理的批次上限（个），所有 HTTP 进程合计；超过即返回 429，已接受的不会因此中断"
+    )
     workers: _Positive = Field(
         default_factory=lambda: os.cpu_count() or 1, description="HTTP 进程数；默认为处理器核数"
     )
     threads: _Positive | None = Field(
-        None, description="每个 HTTP 进程的线程数；默认为同时转换的数量＋排队上限＋16，排满时仍能应答"
+        None, description="每个 HTTP 进程的线程数；默认够全部文件与批次各用一个，另加 16 个，排满时仍能应答"
     )
     metrics_token: str | None = Field(
         None, description="读取 /metrics 所需的令牌（Authorization: Bearer …）；不设则只回答本机直接访问"
@@ -246,13 +249,23 @@ class Settings(BaseModel):
         return self.host in _LOOPBACK
 
     @property
+    def documents_limit(self) -> int:
+        """Single documents in hand at once: being converted, waiting for it, being filled or sealed."""
+        return self.converters + self.queue_limit
+
+    @property
+    def conversions_limit(self) -> int:
+        """Conversions that may wait: whoever was let in is not turned away by the converter."""
+        return max(self.documents_limit, self.batches_limit * self.converters)
+
+    @property
     def http_threads(self) -> int:
         """Threads of an HTTP process: one for each request that may convert or wait, and some to answer the rest.
 
         Any one process may get all the requests. With fewer, they would wait unseen before the
         queue, and `/livez` with them.
         """
-        return self.threads or self.converters + self.queue_limit + _SPARE_THREADS
+        return self.threads or self.documents_limit + self.batches_limit + _SPARE_THREADS
 
     @property
     def keys_folder(self) -> Path:

@@ -3,6 +3,7 @@
 import contextlib
 import mmap
 import os
+import sys
 import time
 from typing import Any
 
@@ -36,6 +37,10 @@ _LOG = structlog.get_logger("wenyin.start")
 _GRACE_S = 5
 _REST_S = 2.0
 _LOOK_S = 0.5
+# Longer than proxies and clients keep theirs (60 s mostly): whoever closes first cannot have a request cut off.
+_KEEPALIVE_S = 75
+# A fifth of Python's own: whoever only has to be told something waits less for a thread that computes.
+_SWITCH_S = 0.001
 _REQUEST_LINE_BYTES = 4_094
 _HEADERS = 100
 _HEADER_BYTES = 8_190
@@ -83,6 +88,13 @@ class _Worker(ThreadWorker):  # type: ignore[misc]
         super().__init__(*args, **kwargs)
         self._in_hand: set[TConn] = set()
         self._closed = False
+
+    def accept(self, listener: Any) -> None:
+        super().accept(listener)
+        if self.nr_conns >= self.worker_connections and self.keepalived_conns:
+            # Full of connections that say nothing, it would accept no more, and nobody else be heard.
+            self.keepalived_conns[0].timeout = 0.0
+            self.murder_keepalived()
 
     def enqueue_req(self, conn: TConn) -> None:
         if self.alive:
@@ -181,6 +193,7 @@ class _Server(BaseApplication):  # type: ignore[misc]
         self._pid = os.getpid()
         self.stop = _Stop()
         use_one_heap()
+        sys.setswitchinterval(_SWITCH_S)
         # First of all: LibreOffice starts while the rest is being loaded.
         self._host = start_host(settings)
         self._open = contextlib.ExitStack()
@@ -202,6 +215,7 @@ class _Server(BaseApplication):  # type: ignore[misc]
             "worker_class": _Worker,
             "threads": settings.http_threads,
             "preload_app": True,
+            "keepalive": _KEEPALIVE_S,
             "timeout": int(settings.timeout_s) + 30,
             "graceful_timeout": int(settings.timeout_s) + _GRACE_S,
             "limit_request_line": _REQUEST_LINE_BYTES,

@@ -2,7 +2,7 @@
 
 from service.convert.canary import CANARY_IMAGE_PX, CANARY_TEXT, canary_docx
 from service.convert.engine import Cancelled, Converter, ConverterState, EngineOptions
-from service.convert.gate import Priority
+from service.convert.gate import Gate, Priority
 from service.convert.host import ConverterHost
 from service.convert.lok import LokEngine
 from service.convert.plan import CACHE_MARK, ConverterPlan, make_engine
@@ -19,6 +19,7 @@ __all__ = [
     "ConverterPlan",
     "ConverterState",
     "EngineOptions",
+    "Gate",
     "LokEngine",
     "Priority",
     "RemoteConverter",

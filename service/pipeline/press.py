@@ -3,6 +3,7 @@
 import json
 from collections.abc import Mapping, Sequence
 from dataclasses import asdict, dataclass, replace
+from functools import partial
 from typing import Any, Literal, TypeVar
 
 from service.archive import write_docx
@@ -129,14 +130,14 @@ class SheetPress:
         Raises:
             ServiceError: Any leaf of the tree in `service.errors`.
         """
+        turn = partial(self._renderer.turn, deadline, Priority.BATCH, cancelled)
         geometry = geometry_of(settings.sheet)
         data = {**settings.to_request(), "labels": labels}
-        sheet = plan_sheet(data, geometry, award_name, draft=options.draft)
-        extras = self._renderer.extras(options.draft)
-        values = {"rows": sheet.rows, "calibration": False}
-        docx = fill_docx(compose_sheet(spec.docx, sheet), values, extras)
-        printed = [{**label, "award": award_name(label["award"])} for label in labels]
-        seals = list(self._renderer.sealer.seal_items(spec, printed, draft=options.draft))
+        with turn():
+            sheet = plan_sheet(data, geometry, award_name, draft=options.draft)
+            docx = self._filled(spec, sheet, options)
+            printed = [{**label, "award": award_name(label["award"])} for label in labels]
+            seals = list(self._renderer.sealer.seal_items(spec, printed, draft=options.draft))
         placed = _by_place(seals, settings, geometry)
         warnings: list[str] = []
         pdf = b""
@@ -144,11 +145,11 @@ class SheetPress:
             raw = self._renderer.converter.convert(
                 docx, deadline, priority=Priority.BATCH, cancelled=cancelled, label=spec.template_id
             )
-            _check_pages(sheet, raw)
-            _check_labels(labels, _by_place(range(len(labels)), settings, geometry), sheet, raw)
-            given = "".join(label.text for row in sheet.rows for label in row.labels if label)
-            check_text(spec, data, given, pdf_text(raw))
-            pdf = self._renderer.sealer.stamp_items(raw, spec.qr.placeholder_px, placed)
+            with turn():
+                _check_pages(sheet, raw)
+                _check_labels(labels, _by_place(range(len(labels)), settings, geometry), sheet, raw)
+                check_text(spec, data, _given(sheet), pdf_text(raw))
+                pdf = self._renderer.sealer.stamp_items(raw, spec.qr.placeholder_px, placed)
             pdf = self._renderer.sealer.sign(pdf, warnings) if options.is_signed else pdf
         if options.output is OutputFormat.PDF:
             docx = b""
@@ -156,6 +157,14 @@ class SheetPress:
             docx = set_pictures(docx, spec.qr.marker, [png_bytes(seal.symbol) for seal in placed])
         items = (SealedItem(f"/{number}", seal.document_id, seal.url) for number, seal in enumerate(seals))
         return PressedSheets(pdf, docx, sheet.pages, tuple(items), tuple(warnings))
+
+    def _filled(self, spec: TemplateSpec, sheet: LabelSheet, options: RenderOptions) -> bytes:
+        values = {"rows": sheet.rows, "calibration": False}
+        return fill_docx(compose_sheet(spec.docx, sheet), values, self._renderer.extras(options.draft))
+
+
+def _given(sheet: LabelSheet) -> str:
+    return "".join(label.text for row in sheet.rows for label in row.labels if label)
 
 
 def _by_place(given: Sequence[_T], settings: SheetSettings, geometry: Geometry) -> list[_T]:

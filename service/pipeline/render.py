@@ -2,7 +2,9 @@
 
 import hashlib
 import json
+import sys
 from collections.abc import Callable, Iterator, Sequence
+from contextlib import AbstractContextManager
 from dataclasses import asdict, dataclass
 from functools import partial
 from typing import Any
@@ -10,7 +12,7 @@ from urllib.parse import urlsplit
 
 from service.archive import write_docx
 from service.catalog import Catalog
-from service.convert import Cancelled, Converter, Priority
+from service.convert import Cancelled, Converter, Gate, Priority
 from service.errors import ConversionCancelled, ConverterUnavailable, ServiceError
 from service.model import (
     Deadline,
@@ -34,6 +36,9 @@ from service.spans import annotate
 from service.verification import KeyRing
 
 _PLAIN = RenderOptions()
+# The interpreter runs one thread at a time. Of thirty that compute each waits for all others at every step,
+# and so does whoever only has to be told that the house is full.
+_AT_WORK = 1
 
 
 @dataclass(frozen=True, slots=True)
@@ -82,6 +87,7 @@ class Renderer:
         self._on_missing_glyph = on_missing_glyph
         self._base_url = base_url
         self.sealer = Sealer(keyring, base_url, issuer, pictures or SealProvider(), stamping, faces)
+        self._hands = Gate(_AT_WORK, queue_limit=sys.maxsize)
         self._validators = {spec.template_id: Validator(spec.schema, spec.rules) for spec in catalog}
 
     def check(
@@ -165,8 +171,8 @@ class Renderer:
         Raises:
             ServiceError: Any leaf of the tree in `service.errors`.
         """
-        clock = Clock()
-        with clock.stage("schema"):
+        clock = self._clock(deadline, Priority.SINGLE, cancelled)
+        with clock.work("schema"):
             submission = self.check(template_id, body, options.on_missing_glyph)
         return self._make(template_id, submission, deadline, options, Priority.SINGLE, cancelled, clock)
 
@@ -191,7 +197,8 @@ class Renderer:
         Raises:
             ServiceError: Any leaf of the tree in `service.errors`.
         """
-        return self._make(template_id, submission, deadline, options, Priority.BATCH, cancelled, Clock())
+        clock = self._clock(deadline, Priority.BATCH, cancelled)
+        return self._make(template_id, submission, deadline, options, Priority.BATCH, cancelled, clock)
 
     def render_items(
         self,
@@ -218,9 +225,10 @@ class Renderer:
             ConversionCancelled: ``cancelled`` said so.
         """
         spec = self.catalog.get(template_id)
-        begun = [self._begun(spec, submission, options) for submission in submissions]
-        whole = [item for item in begun if item]
         deadline = Deadline.after(timeout_s)
+        clock = self._clock(deadline, Priority.BATCH, cancelled)
+        begun = [self._begun(spec, submission, options, clock) for submission in submissions]
+        whole = [item for item in begun if item]
         convert = partial(self._convert, template_id, deadline, options, [], Priority.BATCH, cancelled)
         pdfs = convert_together([item.filled for item in whole], convert) if options.has_pdf else []
         ready = dict(zip(map(id, whole), pdfs, strict=False))
@@ -231,7 +239,8 @@ class Renderer:
             made = None
             try:
                 if item:
-                    made = self._finish(item, late, options, Priority.BATCH, cancelled, Clock(), pdf)
+                    clock = self._clock(late, Priority.BATCH, cancelled)
+                    made = self._finish(item, late, options, Priority.BATCH, cancelled, clock, pdf)
             except ConversionCancelled:
                 raise
             except ServiceError:
@@ -248,13 +257,21 @@ class Renderer:
         cancelled: Cancelled | None,
         clock: Clock,
     ) -> RenderedDocument:
-        with clock.stage("fill"):
+        with clock.work("fill"):
             begun = self._begin(self.catalog.get(template_id), submission, options)
         return self._finish(begun, deadline, options, priority, cancelled, clock)
 
-    def _begun(self, spec: TemplateSpec, submission: Submission, options: RenderOptions) -> _Begun | None:
+    def _clock(self, deadline: Deadline, priority: Priority, cancelled: Cancelled | None) -> Clock:
+        return Clock(partial(self.turn, deadline, priority, cancelled))
+
+    def _begun(
+        self, spec: TemplateSpec, submission: Submission, options: RenderOptions, clock: Clock
+    ) -> _Begun | None:
         try:
-            return self._begin(spec, submission, options)
+            with clock.work("fill"):
+                return self._begin(spec, submission, options)
+        except ConversionCancelled:
+            raise
         except ServiceError:
             return None
 
@@ -321,6 +338,22 @@ class Renderer:
         }
         text = json.dumps(manifest, ensure_ascii=False, indent=2) + "\n"
         return write_docx({**files, "manifest.json": text.encode()})
+
+    def turn(
+        self, deadline: Deadline, priority: Priority, cancelled: Cancelled | None
+    ) -> AbstractContextManager[None]:
+        """Wait for a turn to compute, and hold it for the length of the block; never while waiting for others.
+
+        Args:
+            deadline: End of the wait.
+            priority: As with a converter.
+            cancelled: True gives up.
+
+        Raises:
+            QueueTimeout: The deadline passed.
+            ConversionCancelled: ``cancelled`` said so.
+        """
+        return self._hands.slot(deadline, priority, cancelled)
 
     def extras(self, draft: bool) -> dict[str, Any]:
         """Return the values that every template may use beside its data."""

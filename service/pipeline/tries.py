@@ -2,7 +2,7 @@
 
 import time
 from collections.abc import Callable, Iterator
-from contextlib import contextmanager
+from contextlib import AbstractContextManager, contextmanager, nullcontext
 from dataclasses import dataclass, field, replace
 
 import structlog
@@ -23,10 +23,18 @@ class Clock:
     """Takes the time of each stage.
 
     Attributes:
+        turn: Waits until the stages that compute may begin, and is held while one lasts.
         seconds: Spent so far, by stage.
     """
 
+    turn: Callable[[], AbstractContextManager[None]] = nullcontext
     seconds: dict[str, float] = field(default_factory=dict)
+
+    @contextmanager
+    def work(self, name: str) -> Iterator[None]:
+        """Wait for a turn, and count the time of the block as a stage's."""
+        with self.turn(), self.stage(name):
+            yield
 
     @contextmanager
     def stage(self, name: str) -> Iterator[None]:
@@ -66,7 +74,7 @@ def _sealed_whole(
     """Convert and seal; once more, with all blanks kept, where LibreOffice left out a character."""
     with clock.stage("convert"):
         pdf = convert(filled.docx)
-    with clock.stage("seal"):
+    with clock.work("seal"):
         try:
             return seal(filled, pdf)
         except TextLost:
@@ -76,7 +84,7 @@ def _sealed_whole(
     _LOG.warning("LibreOffice 漏印了字符，改用不压缩空白的方式重新转换")
     with clock.stage("convert"):
         pdf = convert(docx)
-    with clock.stage("seal"):
+    with clock.work("seal"):
         return seal(filled, pdf)
 
 

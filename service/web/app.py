@@ -27,7 +27,7 @@ from service.web import (
     upload,
     wellknown,
 )
-from service.web.context import COUNTS, DOOR, KEYBOOK, SERVICES, STOPPING, is_stopping
+from service.web.context import BATCH_DOOR, COUNTS, DOOR, KEYBOOK, SERVICES, STOPPING, is_stopping
 from service.web.counts import Counts
 from service.web.door import Door
 from service.web.guard import check_access
@@ -61,7 +61,6 @@ _PIECE_BYTES = 1 << 16
 _RETRY_ELSEWHERE_S = 5
 _WITH_BODY = frozenset({"POST", "PUT", "PATCH"})
 _FORM_PARTS = 20
-_BESIDE_CONVERTING = 2
 _FORM_TEXT_BYTES = 500_000
 # Previews travel inside their page, since nothing of them is kept.
 _CSP = "default-src 'self'; img-src 'self' data:; base-uri 'none'; form-action 'self'; frame-ancestors 'none'"
@@ -92,9 +91,7 @@ def create_app(
     app.extensions[SERVICES] = services
     app.extensions[STOPPING] = stopping
     app.extensions[COUNTS] = counts or Counts()
-    keys = work_dir(services.settings) / "idempotency-keys"
-    app.extensions[KEYBOOK] = KeyBook(keys, services.settings.idempotency_s)
-    app.extensions[DOOR] = Door(_room(services.settings))
+    app.extensions |= _shared_by_processes(services.settings)
     app.url_map.strict_slashes = False
     problems.register(app)
     for blueprint in BLUEPRINTS:
@@ -119,9 +116,12 @@ def create_app(
     return app
 
 
-def _room(settings: Settings) -> int:
-    """How many documents may be in hand: converting, waiting, and in each process being filled or sealed."""
-    return settings.converters + settings.queue_limit + _BESIDE_CONVERTING * settings.workers
+def _shared_by_processes(settings: Settings) -> dict[str, object]:
+    return {
+        KEYBOOK: KeyBook(work_dir(settings) / "idempotency-keys", settings.idempotency_s),
+        DOOR: Door(settings.documents_limit, "份文件"),
+        BATCH_DOOR: Door(settings.batches_limit, "批数据"),
+    }
 
 
 def _refuse_when_stopping() -> None:

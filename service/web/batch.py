@@ -4,6 +4,7 @@ import base64
 from collections.abc import Sequence
 from contextlib import ExitStack, closing
 from dataclasses import dataclass
+from http import HTTPStatus
 
 from flask import Blueprint, Response, make_response, render_template, request, url_for
 
@@ -17,7 +18,7 @@ from service.pipeline.rows import WORKBOOK_TYPE, Preview, preview_rows
 from service.web.answers import content_disposition
 from service.web.api import uploaded_file
 from service.web.back import let_back_work
-from service.web.batches import batch_answer
+from service.web.batches import batch_answer, entered
 from service.web.context import services
 from service.web.origin import tell_origin
 from service.web.upload import FORM_PARTS, controls, file_name
@@ -78,7 +79,9 @@ def batch(template_id: str) -> Response:
     with ExitStack() as stack:
         try:
             given = _given()
-            plan = stack.enter_context(closing(BatchPlan(services().renderer, template_id, _options(spec))))
+            place = stack.enter_context(entered())
+            kept = stack.enter_context(ExitStack())
+            plan = kept.enter_context(closing(BatchPlan(services().renderer, template_id, _options(spec))))
             limits = SheetLimits.of_rows(services().settings.batch_http_rows_limit)
             source = read_rows(given.content, spec, name=given.name, limits=limits)
             try:
@@ -93,12 +96,16 @@ def batch(template_id: str) -> Response:
                     error_workbook(source, failures), f"{spec.title}-有错的行.xlsx", WORKBOOK_TYPE
                 )
             if verb == "make" and len(plan) and (not failures or request.form.get("skip")):
-                stack.pop_all()
-                return batch_answer(plan, error_workbook(source, failures) if failures else b"")
+                faulty = error_workbook(source, failures) if failures else b""
+                kept.pop_all()
+                return batch_answer(plan, place, faulty)
             return make_response(_page(spec, (), _look(spec, given, plan), given))
         except ServiceError as error:
             faults = error.faults or (Fault("", error.type_code, str(error)),)
-            return make_response(_page(spec, faults, None, given))
+            own = error.http_status >= HTTPStatus.TOO_MANY_REQUESTS
+            return make_response(
+                _page(spec, faults, None, given), error.http_status if own else HTTPStatus.OK
+            )
 
 
 def _given() -> _Given:

@@ -26,7 +26,7 @@ from service.model import OutputFormat, TemplateSpec
 from service.pipeline.press import SheetSettings
 from service.web.answers import content_disposition
 from service.web.clients import client_gone, while_wanted
-from service.web.context import services
+from service.web.context import batch_door, services
 from service.web.idempotency import once
 from service.web.parameters import flag, on_missing_glyph, one_of, only_parameters, whole_number
 
@@ -50,19 +50,34 @@ def create_batch(template_id: str) -> Response:
     events = _wants_events(merged=options.merge)
     with contextlib.ExitStack() as stack:
         content, name, media_type = stack.enter_context(_content(found.settings.batch_limit_bytes))
+        place = stack.enter_context(entered())
         limits = SheetLimits.of_rows(found.settings.batch_http_rows_limit)
         with once(lambda: _digest(content)):
             rows = read_rows(content, spec, name=name, content_type=media_type, limits=limits)
             plan = plan_batch(found.renderer, template_id, rows, options, FIRST_SIZES)
         faulty = error_workbook(rows, plan.faults_by_row) if plan.refusals else b""
-    return batch_answer(plan, faulty, events=events)
+        return batch_answer(plan, place, faulty, events=events)
 
 
-def batch_answer(plan: BatchPlan, faulty_rows: bytes = b"", *, events: bool = False) -> Response:
+def entered() -> contextlib.ExitStack:
+    """Take one of the places for batches; it is free again when the stack closes.
+
+    Raises:
+        ConverterBusy: All are taken. Whoever is in is not turned away half-way.
+    """
+    place = contextlib.ExitStack()
+    place.enter_context(batch_door().inside())
+    return place
+
+
+def batch_answer(
+    plan: BatchPlan, place: contextlib.ExitStack, faulty_rows: bytes = b"", *, events: bool = False
+) -> Response:
     """Make a plan, and hand it out: news line by line, one PDF, or a zip.
 
     Args:
         plan: What to make; closed at the end.
+        place: From `entered`, and emptied: the answer keeps the place to its end.
         faulty_rows: Workbook of the rows that cannot be made; empty for none.
         events: Whether news are wanted.
     """
@@ -79,11 +94,12 @@ def batch_answer(plan: BatchPlan, faulty_rows: bytes = b"", *, events: bool = Fa
     merged = plan.options.merge
     if events:
         response = Response(stream.events(merged=merged), content_type=_NDJSON)
-        return _named(response, plan, "pdf" if merged else "zip")
-    if merged:
-        return _merged(stream, plan, found)
-    response = Response(while_wanted(stream.chunks()), content_type="application/zip")
-    return _named(response, plan, "zip")
+    elif merged:
+        response = _merged(stream, found)
+    else:
+        response = Response(while_wanted(stream.chunks()), content_type="application/zip")
+    response.call_on_close(place.pop_all().close)
+    return _named(response, plan, "pdf" if merged else "zip")
 
 
 def _wants_events(*, merged: bool) -> bool:
@@ -171,7 +187,7 @@ def _scratch(found: Services) -> Path:
     return folder
 
 
-def _merged(stream: BatchStream, plan: BatchPlan, found: Services) -> Response:
+def _merged(stream: BatchStream, found: Services) -> Response:
     """Answer with one PDF, made whole before the answer begins, so that a failure is an answer too."""
     whole = tempfile.TemporaryFile(dir=_scratch(found))  # noqa: SIM115 - closed with the answer
     try:
@@ -190,7 +206,7 @@ def _merged(stream: BatchStream, plan: BatchPlan, found: Services) -> Response:
     response.content_length = size
     response.headers["Content-Digest"] = f"sha-256=:{b64encode(digest.digest()).decode()}:"
     response.headers["X-Failed-Items"] = str(stream.failed)
-    return _named(response, plan, "pdf")
+    return response
 
 
 def _named(response: Response, plan: BatchPlan, extension: str) -> Response:

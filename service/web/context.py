@@ -16,6 +16,7 @@ STOPPING = "wenyin-stopping"
 COUNTS = "wenyin-counts"
 KEYBOOK = "wenyin-keys"
 DOOR = "wenyin-door"
+BATCH_DOOR = "wenyin-batch-door"
 
 
 def services() -> Services:
@@ -52,4 +53,10 @@ def keybook() -> KeyBook:
 def door() -> Door:
     """Return what counts the documents that this machine has in hand."""
     found: Door = current_app.extensions[DOOR]
+    return found
+
+
+def batch_door() -> Door:
+    """Return what counts the batches that this machine has in hand."""
+    found: Door = current_app.extensions[BATCH_DOOR]
     return found

@@ -1,4 +1,4 @@
-"""How many documents all HTTP processes have in hand, so that whoever cannot be served is told so at the door.
+"""How much all HTTP processes have in hand, so that whoever cannot be served is told so at the door.
 
 The converter's queue has the last word. But to check and fill a document only to be turned away there takes
 time from those inside, and under twice the load that a machine can bear it took all of it.
@@ -28,11 +28,13 @@ class Door:
     process that was killed counts no more. Two that look at the same moment may both get in.
 
     Args:
-        limit: Most documents inside at once.
+        limit: Most that may be inside at once.
+        things: What is counted, with its measure word.
     """
 
-    def __init__(self, limit: int) -> None:
+    def __init__(self, limit: int, things: str) -> None:
         self._limit = limit
+        self._things = things
         self._file = os.memfd_create("wenyin-door")
         os.ftruncate(self._file, _ENTRY.size * _ENTRIES)
         self._page = mmap.mmap(self._file, _ENTRY.size * _ENTRIES)
@@ -53,7 +55,8 @@ class Door:
             self._be_known()
             if self._all() >= self._limit:
                 raise ConverterBusy(
-                    f"同时处理的文件已达上限（{self._limit} 份），请稍后重试。", retry_after_s=_RETRY_S
+                    f"正在处理的已达上限（{self._limit} {self._things}），请稍后重试。",
+                    retry_after_s=_RETRY_S,
                 )
             self._note(self._own + 1)
         try:

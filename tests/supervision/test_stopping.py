@@ -1,12 +1,15 @@
 """The service ends, by order or by force: whoever was let in is answered, and the next start is clean."""
 
 import contextlib
+import io
+import json
 import signal
 import threading
 import time
+import zipfile
 from collections import Counter
 from collections.abc import Iterator
-from concurrent.futures import Future, ThreadPoolExecutor
+from concurrent.futures import FIRST_COMPLETED, Future, ThreadPoolExecutor, wait
 from contextlib import ExitStack
 from pathlib import Path
 
@@ -21,7 +24,9 @@ from tests.serving import STOP_S, Answer, Server, serving, wait_until
 pytestmark = pytest.mark.libreoffice
 
 MINIMAL = (FIXTURES / "notice" / "minimal.json").read_bytes()
+MINIMAL_ROW = json.loads(MINIMAL)
 DOCUMENT = "/v1/documents/notice"
+BUSY = "urn:wenyin:problem:converter-busy"
 PATIENCE_S = 120.0
 QUEUE = 4
 
@@ -67,6 +72,7 @@ def is_a_document(answer: Answer) -> bool:
 @pytest.mark.fault("P1", "P3")
 def test_full_house_turns_away_and_a_stop_leaves_nobody_unanswered(tmp_path: Path) -> None:
     settings = {"workers": "2", "converters": "2", "engine": "lok", "queue_limit": str(QUEUE)}
+    settings["batches_limit"] = "1"
     with serving(tmp_path, **settings) as server, ThreadPoolExecutor(40) as pool:
         assert server.get("/readyz").status == 200
         with held(server):
@@ -77,9 +83,16 @@ def test_full_house_turns_away_and_a_stop_leaves_nobody_unanswered(tmp_path: Pat
             refused = [item.result(PATIENCE_S) for item in excess]
             assert Counter(answer.status for answer in refused) == {429: 20}
             assert all(int(answer.headers["retry-after"]) > 0 for answer in refused)
-            assert {answer.json["type"] for answer in refused} == {"urn:wenyin:problem:converter-busy"}
+            assert {answer.json["type"] for answer in refused} == {BUSY}
             assert set(alive) == {200}
             assert not any(item.done() for item in inside)
+            # Of two batches the one that is let in is not turned away half-way, full as it is.
+            batches = [pool.submit(server.post_json, "/v1/batches/notice", [MINIMAL_ROW] * 2) for _ in "ab"]
+            (told,), (accepted,) = wait(batches, PATIENCE_S, FIRST_COMPLETED)
+            assert (told.result().status, told.result().json["type"]) == (429, BUSY)
+            assert int(told.result().headers["retry-after"]) > 0
+            page = server.upload("/batch/notice", "rows.json", json.dumps([MINIMAL_ROW]).encode())
+            assert (page.status, "请稍后重试" in page.body.decode()) == (429, True)
 
             server.process.send_signal(signal.SIGTERM)
             wait_until(lambda: server.get("/readyz").status == 503, PATIENCE_S, "it says that it stops")
@@ -90,6 +103,9 @@ def test_full_house_turns_away_and_a_stop_leaves_nobody_unanswered(tmp_path: Pat
             assert int(late.headers["retry-after"]) > 0
             assert server.process.poll() is None
         assert all(is_a_document(item.result(PATIENCE_S)) for item in inside)
+        assert accepted.result(PATIENCE_S).status == 200
+        with zipfile.ZipFile(io.BytesIO(accepted.result().body)) as archive:
+            assert json.loads(archive.read("report.json"))["done"] == 2
         assert server.process.wait(STOP_S) == 0
         with pytest.raises(ConnectionRefusedError):
             server.get("/livez")

@@ -12,14 +12,14 @@ from service.web.door import Door
 
 @pytest.fixture
 def door() -> Door:
-    return Door(3)
+    return Door(3, "份文件")
 
 
 def test_whoever_is_too_many_is_turned_away_until_one_leaves(door: Door) -> None:
     with ExitStack() as three:
         for _ in range(3):
             three.enter_context(door.inside())
-        with pytest.raises(ConverterBusy, match="3 份") as refused, door.inside():
+        with pytest.raises(ConverterBusy, match="3 份文件") as refused, door.inside():
             pass
         assert refused.value.retry_after_s
     with door.inside():
@@ -48,7 +48,7 @@ def test_processes_count_together_and_the_killed_are_forgotten(door: Door) -> No
 
 def test_a_process_that_finds_no_entry_counts_by_itself(monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr("service.web.door._ENTRIES", 1)
-    door = Door(3)
+    door = Door(3, "份文件")
     with door.inside():
         child = os.fork()
         if child == 0:
