@@ -15,10 +15,14 @@ from service.web.problems import MEDIA_TYPE, TYPE_PREFIX
 
 _LOG = structlog.get_logger("wenyin.http")
 _REQUEST_ID_BYTES = 8
-_DRAIN_S = 2.0
-_DRAIN_BYTES = 1 << 18
-_PIECE_BYTES = 1 << 14
+
+
+class HeadTimeout(errors.ParseException):  # type: ignore[misc]
+    """The head of a request did not come to its end in time."""
+
+
 _REFUSALS: dict[type[BaseException], tuple[int, str, str]] = {
+    HeadTimeout: (408, "request-timeout", "请求超时：请求没有在时限内发完。"),
     errors.LimitRequestLine: (414, "uri-too-long", "网址过长。"),
     errors.LimitRequestHeaders: (431, "headers-too-large", "请求头过多或过长。"),
     errors.UnsupportedTransferCoding: (501, "http-501", "不支持这种 Transfer-Encoding。"),
@@ -37,7 +41,7 @@ def refuse(connection: socket.socket, error: BaseException) -> None:
     """Say why, and log it without the bytes that were sent: a key or a name may be among them.
 
     Args:
-        connection: To whoever sent them; the caller closes it.
+        connection: To whoever sent them; the caller closes it, when the rest of what was sent has come.
         error: Of gunicorn's parser.
     """
     status, code, detail = _REFUSALS.get(type(error), _OTHER)
@@ -54,7 +58,6 @@ def refuse(connection: socket.socket, error: BaseException) -> None:
         write_nonblock(
             connection, _answer(status, json.dumps(body, ensure_ascii=False).encode() + b"\n", request_id)
         )
-        _drain(connection)
 
 
 def _answer(status: int, body: bytes, request_id: str) -> bytes:
@@ -69,12 +72,3 @@ def _answer(status: int, body: bytes, request_id: str) -> bytes:
     lines = [f"HTTP/1.1 {status} {HTTPStatus(status).phrase}"]
     lines += [f"{name}: {value}" for name, value in headers.items()]
     return "\r\n".join([*lines, "", ""]).encode("ascii") + body
-
-
-def _drain(connection: socket.socket) -> None:
-    """Take in what is still on its way; closing on it would cut the answer off (RFC 9112 9.6)."""
-    connection.shutdown(socket.SHUT_WR)
-    connection.settimeout(_DRAIN_S)
-    taken = 0
-    while taken < _DRAIN_BYTES and (piece := connection.recv(_PIECE_BYTES)):
-        taken += len(piece)

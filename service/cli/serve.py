@@ -1,7 +1,6 @@
 """``wenyin serve``: gunicorn's workers and the converter they share, configured by the settings alone."""
 
 import contextlib
-import mmap
 import os
 import sys
 import time
@@ -11,7 +10,6 @@ import click
 import structlog
 from gunicorn.app.base import BaseApplication
 from gunicorn.arbiter import Arbiter
-from gunicorn.workers.gthread import TConn, ThreadWorker
 
 from service.bootstrap import (
     Services,
@@ -24,7 +22,7 @@ from service.bootstrap import (
 from service.catalog import Fingerprint
 from service.cli.logs import GunicornLogger, configure_logging
 from service.cli.output import report_errors
-from service.cli.refusals import is_refusal, refuse
+from service.cli.worker import Stop, Worker
 from service.errors import ServiceError
 from service.isolation.memory import settle_before_fork, use_one_heap
 from service.isolation.workspace import Workspace
@@ -46,19 +44,6 @@ _HEADERS = 100
 _HEADER_BYTES = 8_190
 
 
-class _Stop:
-    """Whether the service is about to end: set by the master process, seen by all at once."""
-
-    def __init__(self) -> None:
-        self._page = mmap.mmap(-1, 1)
-
-    def begin(self) -> None:
-        self._page[0] = 1
-
-    def has_begun(self) -> bool:
-        return bool(self._page[0])
-
-
 class _Master(Arbiter):  # type: ignore[misc]
     """gunicorn's master process, which looks after the shared converter as well."""
 
@@ -74,65 +59,6 @@ class _Master(Arbiter):  # type: ignore[misc]
     def stop(self, graceful: bool = True) -> None:
         self.app.stop.begin()
         super().stop(graceful)
-
-
-class _Worker(ThreadWorker):  # type: ignore[misc]
-    """gunicorn's worker of threads, which leaves nobody unanswered when the service ends.
-
-    gunicorn's own takes no more connections from then on, but its socket stays open until the last
-    request is answered: whoever connects meanwhile waits for nothing and is cut off. This one goes on
-    answering (the application tells new work to go elsewhere) until what it had in hand is done.
-    """
-
-    def __init__(self, *args: Any, **kwargs: Any) -> None:
-        super().__init__(*args, **kwargs)
-        self._in_hand: set[TConn] = set()
-        self._closed = False
-
-    def accept(self, listener: Any) -> None:
-        super().accept(listener)
-        if self.nr_conns >= self.worker_connections and self.keepalived_conns:
-            # Full of connections that say nothing, it would accept no more, and nobody else be heard.
-            self.keepalived_conns[0].timeout = 0.0
-            self.murder_keepalived()
-
-    def enqueue_req(self, conn: TConn) -> None:
-        if self.alive:
-            self._in_hand.add(conn)
-        super().enqueue_req(conn)
-
-    def finish_request(self, conn: TConn, fs: Any) -> None:
-        super().finish_request(conn, fs)
-        self._in_hand.discard(conn)
-        if self._ends():
-            self.set_accept_enabled(False)
-
-    def set_accept_enabled(self, enabled: bool) -> None:
-        if not self._ends():
-            super().set_accept_enabled(enabled)
-        elif not self._in_hand and not self._closed:
-            self._closed = True
-            for listener in self.sockets:
-                self._accept_waiting(listener)
-            super().set_accept_enabled(False)
-            for listener in self.sockets:
-                listener.close()
-
-    def handle_error(self, req: Any, client: Any, addr: Any, exc: BaseException) -> None:
-        if is_refusal(exc):
-            refuse(client, exc)
-        else:
-            super().handle_error(req, client, addr, exc)
-
-    def _ends(self) -> bool:
-        return not self.alive and self.app.stop.has_begun()
-
-    def _accept_waiting(self, listener: Any) -> None:
-        """Take in whoever is connected by now; closing the socket would cut them off."""
-        before = None
-        while before != self.nr_conns:
-            before = self.nr_conns
-            self.accept(listener)
 
 
 class _Watch:
@@ -191,7 +117,7 @@ class _Server(BaseApplication):  # type: ignore[misc]
     def __init__(self, settings: Settings) -> None:
         self._settings = settings
         self._pid = os.getpid()
-        self.stop = _Stop()
+        self.stop = Stop()
         use_one_heap()
         sys.setswitchinterval(_SWITCH_S)
         # First of all: LibreOffice starts while the rest is being loaded.
@@ -212,7 +138,7 @@ class _Server(BaseApplication):  # type: ignore[misc]
         options = {
             "bind": f"{settings.host}:{settings.port}",
             "workers": settings.workers,
-            "worker_class": _Worker,
+            "worker_class": Worker,
             "threads": settings.http_threads,
             "preload_app": True,
             "keepalive": _KEEPALIVE_S,

@@ -138,7 +138,7 @@ def _document_operation(spec: TemplateSpec, schema_name: str) -> dict[str, Any]:
         "requestBody": {"required": True, "content": {_JSON: body}},
         "responses": {
             "200": response("文件", dict.fromkeys(MEDIA_TYPES.values(), BINARY), *_DOCUMENT_HEADERS),
-            **problems(400, 403, 406, 409, 413, 415, 422, 429, 502, 503, 504),
+            **problems(400, 403, 406, 408, 409, 413, 415, 422, 429, 502, 503, 504),
         },
     }
 

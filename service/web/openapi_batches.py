@@ -67,7 +67,7 @@ def batch_operation(spec: TemplateSpec, schema_name: str) -> dict[str, Any]:
         "requestBody": {"required": True, "content": content},
         "responses": {
             "200": _success(),
-            **problems(400, 403, 406, 409, 413, 415, 422, 429, 502, 503, 504),
+            **problems(400, 403, 406, 408, 409, 413, 415, 422, 429, 502, 503, 504),
         },
     }
 

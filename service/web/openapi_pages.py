@@ -62,7 +62,7 @@ def _signin_paths() -> dict[str, Any]:
     elsewhere = {"303": response("到别的页面", HTML, "Location", "Set-Cookie")}
     form = _operation("登录页", "signin-form", [wanted], HTML)
     entered = response("已登录，接着提交原来的表单", HTML, "Set-Cookie")
-    refused = page_problems(400, 401, 403, 413, 415, 503)
+    refused = page_problems(400, 401, 403, 408, 413, 415, 503)
 
     def post(summary: str, operation: str, responses: Mapping[str, Any]) -> dict[str, Any]:
         about = {"operationId": operation, "summary": summary, "tags": ["网页"]}
@@ -107,7 +107,7 @@ def _form(
         "requestBody": {"content": dict(asked)},
         "responses": {
             "200": response("网页（有错时在原处指出），或文件", content, *headers),
-            **page_problems(400, 403, 404, 413, 415, 422, 429, 502, 503, 504),
+            **page_problems(400, 403, 404, 408, 413, 415, 422, 429, 502, 503, 504),
         },
     }
 
@@ -121,7 +121,7 @@ def _verified(file: Mapping[str, Any]) -> dict[str, Any]:
         "requestBody": {"content": dict(file)},
         "responses": {
             "200": response("结论", {**HTML, **verdict}, "Vary", "X-Robots-Tag"),
-            **page_problems(400, 403, 413, 415, 422, 503),
+            **page_problems(400, 403, 408, 413, 415, 422, 503),
         },
     }
 

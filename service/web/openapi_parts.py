@@ -91,6 +91,7 @@ _PROBLEMS: Mapping[int, tuple[str, str, str, str]] = {
         "这个地址不支持此请求方法。",
     ),
     406: ("不支持的输出格式", "not-acceptable", "不支持的输出格式", "format 只能取 pdf、docx 或 bundle。"),
+    408: ("请求没有在时限内发完", "request-timeout", "Request Timeout", "请求超时：请求没有在时限内发完。"),
     409: (
         "与先前的不一致：Idempotency-Key 已用于别的内容，或工作簿属于旧版本的模板",
         "key-reused",

@@ -52,7 +52,7 @@ def preview_paths() -> dict[str, Any]:
                 "requestBody": {"required": True, "content": {"multipart/form-data": {"schema": asked}}},
                 "responses": {
                     "200": response("检查结果与草稿", content, "Content-Disposition", "X-Warnings"),
-                    **problems(400, 403, 404, 406, 413, 415, 422, 429, 502, 503, 504),
+                    **problems(400, 403, 404, 406, 408, 413, 415, 422, 429, 502, 503, 504),
                 },
             }
         }

@@ -51,7 +51,7 @@ def verify_paths() -> dict[str, Any]:
                 "requestBody": {"required": True, "content": asked},
                 "responses": {
                     "200": response("结论", _VERDICT),
-                    **problems(400, 403, 413, 415, 422, 503),
+                    **problems(400, 403, 408, 413, 415, 422, 503),
                 },
             }
         },

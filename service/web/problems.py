@@ -6,7 +6,7 @@ from typing import Any
 
 import structlog
 from flask import Flask, Response, g, render_template, request
-from werkzeug.exceptions import HTTPException, RequestEntityTooLarge
+from werkzeug.exceptions import ClientDisconnected, HTTPException, RequestEntityTooLarge
 
 from service.errors import Fault, RequestError, ServiceError, TooLarge, Unauthenticated
 from service.spans import annotate
@@ -25,7 +25,7 @@ HTTP_PROBLEMS = {
     404: ("not-found", "没有这个地址。"),
     405: ("method-not-allowed", "这个地址不支持此请求方法。"),
     406: ("not-acceptable", "不支持所要求的输出格式。"),
-    408: ("request-timeout", "请求超时。"),
+    408: ("request-timeout", "请求超时：请求没有在时限内发完。"),
     414: ("uri-too-long", "网址过长。"),
     411: ("length-required", "请求没有写明长度（Content-Length）。"),
     415: ("unsupported-media-type", "不支持的内容类型。"),
@@ -79,7 +79,8 @@ def _note(error: ServiceError) -> None:
 def _on_http_exception(error: HTTPException) -> Response:
     if isinstance(error, RequestEntityTooLarge):
         return _on_service_error(TooLarge("请求内容超过大小上限，请减小后重试。"))
-    status = error.code or 500
+    # Whoever cut the connection does not read this; whoever sends too slowly does.
+    status = HTTPStatus.REQUEST_TIMEOUT if isinstance(error, ClientDisconnected) else error.code or 500
     code, detail = HTTP_PROBLEMS.get(status, (f"http-{status}", "请求无法处理。"))
     response = _answer(_body(code, _HTTP_TITLES.get(status, RequestError.title), status, detail))
     for key, value in error.get_headers():

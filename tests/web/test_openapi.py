@@ -19,7 +19,7 @@ from tests.web.conformance import check_answer, check_schema, description, resol
 pytestmark = pytest.mark.libreoffice
 METHODS = {"get", "post", "put", "patch", "delete"}
 # Nobody is answered these over HTTP.
-COMMAND_LINE_ALONE = {"scheduler-lost"}
+COMMAND_LINE_ALONE = {"scheduler-lost", "output-taken"}
 CODE = re.compile(r"code=\"([a-z0-9-]+)\"|_unsafe\(\s*\"([a-z0-9-]+)\"|_Kind\(\s*\"([a-z0-9-]+)\"")
 GOOD = {
     "x-request-id": "0",
