@@ -47,7 +47,6 @@ def one_answer(connection: socket.socket) -> bool:
     return said.startswith(b"HTTP/1.1 200 ")
 
 
-@pytest.mark.fault("H8")
 def test_half_a_head_takes_no_thread_and_is_answered_in_the_end(narrow: Server) -> None:
     with ExitStack() as stack:
         slow = [connected(narrow, stack) for _ in range(MANY)]
@@ -70,7 +69,6 @@ def test_half_a_head_takes_no_thread_and_is_answered_in_the_end(narrow: Server) 
             assert json.loads(body)["type"] == "urn:wenyin:problem:request-timeout"
 
 
-@pytest.mark.fault("H8")
 def test_who_does_not_hang_up_holds_up_nobody(narrow: Server) -> None:
     with ExitStack() as stack:
         done = [connected(narrow, stack) for _ in range(MANY)]
