@@ -64,10 +64,9 @@ class Worker(ThreadWorker):  # type: ignore[misc]
         self._leaving: dict[TConn, int] = {}
 
     def accept(self, listener: Any) -> None:
-        """Take a connection in; if need be the longest silent one goes for it."""
-        super().accept(listener)
-        if self.nr_conns >= self.worker_connections:
-            self._make_room()
+        """Take a connection in, unless what was answered in the same turn of the loop was the last."""
+        if listener.fileno() >= 0:
+            super().accept(listener)
 
     def enqueue_req(self, conn: TConn) -> None:
         """Wait for the head of a request; a thread takes over when it is there."""
@@ -108,6 +107,9 @@ class Worker(ThreadWorker):  # type: ignore[misc]
                 self._drop(conn)
         for conn in [item for item in self._leaving if item.timeout <= now_s]:
             self._drop(conn)
+        # Here alone: what the poller has found for a connection must not come after its end.
+        if self.nr_conns >= self.worker_connections:
+            self._make_room()
 
     def set_accept_enabled(self, enabled: bool) -> None:
         """Accept connections or not; to the end while the service ends."""
@@ -139,6 +141,7 @@ class Worker(ThreadWorker):  # type: ignore[misc]
             self.accept(listener)
 
     def _make_room(self) -> None:
+        """Let the longest silent connection go, so that others are accepted."""
         if self.keepalived_conns:
             self.keepalived_conns[0].timeout = 0.0
             self.murder_keepalived()
@@ -158,12 +161,9 @@ class Worker(ThreadWorker):  # type: ignore[misc]
         return True
 
     def _read_head(self, conn: TConn, sock: socket.socket) -> None:
-        try:
-            piece = sock.recv(_PIECE_BYTES)
-        except BlockingIOError:
+        piece = _received(sock)
+        if piece is None:
             return
-        except OSError:
-            piece = b""
         self._heads[conn] += piece
         if not self._head_is_there(conn) and not piece:
             self._drop(conn)
@@ -199,12 +199,9 @@ class Worker(ThreadWorker):  # type: ignore[misc]
             self._drop(conn)
 
     def _take_rest(self, conn: TConn, sock: socket.socket) -> None:
-        try:
-            piece = sock.recv(_PIECE_BYTES)
-        except BlockingIOError:
+        piece = _received(sock)
+        if piece is None:
             return
-        except OSError:
-            piece = b""
         self._leaving[conn] += len(piece)
         if not piece or self._leaving[conn] > _LINGER_BYTES:
             self._drop(conn)
@@ -216,6 +213,16 @@ class Worker(ThreadWorker):  # type: ignore[misc]
             self.poller.unregister(conn.sock)
         self.nr_conns -= 1
         conn.close()
+
+
+def _received(sock: socket.socket) -> bytes | None:
+    """Return what has come; empty when the other side has gone, ``None`` when there is nothing yet."""
+    try:
+        return sock.recv(_PIECE_BYTES)
+    except BlockingIOError:
+        return None
+    except OSError:
+        return b""
 
 
 class _Paced:
